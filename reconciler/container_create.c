@@ -1,0 +1,420 @@
+/*
+ * container_create: from a create body to a container's record.
+ *
+ * Everything that can be refused is refused here, before anything exists.  The image's defaults are
+ * merged into a copy of the spec, volumes that do not exist yet are made, and the record is written
+ * under a name that nobody else has.  Nothing of the container exists in the world after that.
+ */
+#include <string.h>
+
+#include "base/fs.h"
+#include "base/host.h"
+#include "base/id.h"
+#include "reconciler/engine_internal.h"
+
+#define NAME_ROOM 64 /* for a made-up name */
+
+/* ------------------------------------------------------------ merging the image */
+
+static size_t env_key_len(const char *pair)
+{
+    return strcspn(pair, "=");
+}
+
+static bool env_has(const struct strv *env, const char *pair)
+{
+    size_t n = env_key_len(pair);
+
+    for (size_t i = 0; i < env->n; i++)
+        if (env_key_len(env->v[i]) == n && strncmp(env->v[i], pair, n) == 0)
+            return true;
+    return false;
+}
+
+/* The image's first, in its order; the user's replace or follow.  "KEY" without "=" unsets. */
+static void merge_env(struct strv *user, const struct strv *image)
+{
+    struct strv merged = {0};
+
+    for (size_t i = 0; i < image->n; i++)
+        if (!env_has(user, image->v[i]))
+            strv_add(&merged, image->v[i]);
+    for (size_t i = 0; i < user->n; i++)
+        if (strchr(user->v[i], '='))
+            strv_add(&merged, user->v[i]);
+    strv_release(user);
+    *user = merged;
+}
+
+static void merge_exposed(struct container_spec *s, const struct container_spec *img)
+{
+    for (size_t i = 0; i < img->n_exposed; i++) {
+        bool there = false;
+
+        for (size_t k = 0; k < s->n_exposed; k++)
+            there = there || (s->exposed[k].port == img->exposed[i].port &&
+                              s->exposed[k].proto == img->exposed[i].proto);
+        if (there)
+            continue;
+        s->exposed = xrealloc(s->exposed, (s->n_exposed + 1) * sizeof(*s->exposed));
+        s->exposed[s->n_exposed++] = img->exposed[i];
+    }
+}
+
+static void merge_health(struct health_spec *h, const struct health_spec *img)
+{
+    if (!img->set)
+        return;
+    h->set = true;
+    if (h->test.n == 0)
+        strv_copy(&h->test, &img->test);
+    h->interval_ns = h->interval_ns ? h->interval_ns : img->interval_ns;
+    h->timeout_ns = h->timeout_ns ? h->timeout_ns : img->timeout_ns;
+    h->start_period_ns = h->start_period_ns ? h->start_period_ns : img->start_period_ns;
+    h->start_interval_ns = h->start_interval_ns ? h->start_interval_ns : img->start_interval_ns;
+    h->retries = h->retries ? h->retries : img->retries;
+}
+
+static bool has_mount(const struct container_spec *s, const char *target)
+{
+    cleanup_free char *want = path_clean(target);
+
+    for (size_t i = 0; i < s->n_mounts; i++) {
+        cleanup_free char *have = path_clean(s->mounts[i].target);
+
+        if (strcmp(have, want) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* VOLUME of the image: an anonymous volume unless something is mounted there. */
+static void merge_volumes(struct container_spec *s, const struct container_spec *img)
+{
+    for (size_t i = 0; i < img->volumes.n; i++) {
+        struct mount_spec *m;
+
+        if (!strv_has(&s->volumes, img->volumes.v[i]))
+            strv_add(&s->volumes, img->volumes.v[i]);
+        if (has_mount(s, img->volumes.v[i]))
+            continue;
+        s->mounts = xrealloc(s->mounts, (s->n_mounts + 1) * sizeof(*s->mounts));
+        m = &s->mounts[s->n_mounts++];
+        *m = (struct mount_spec){.type = MOUNT_VOLUME, .anonymous = true};
+        m->source = xstrdup("");
+        m->target = xstrdup(img->volumes.v[i]);
+    }
+}
+
+static void merge_command(struct container_spec *s, const struct container_spec *img)
+{
+    if (!s->entrypoint_set) {
+        if (!s->cmd_set || s->cmd.n == 0) {
+            strv_copy(&s->cmd, &img->cmd);
+            s->cmd_set = s->cmd_set || img->cmd.n > 0;
+        }
+        strv_copy(&s->entrypoint, &img->entrypoint);
+        s->entrypoint_set = img->entrypoint.n > 0;
+    }
+    if (s->entrypoint.n == 1 && s->entrypoint.v[0][0] == '\0') { /* "" takes the image's away */
+        strv_release(&s->entrypoint);
+        s->entrypoint_set = false;
+    }
+}
+
+int spec_merge_image(struct container_spec *s, const struct image *img, struct err *e)
+{
+    const struct container_spec *d = img->config;
+
+    merge_env(&s->env, &d->env);
+    merge_exposed(s, d);
+    merge_health(&s->health, &d->health);
+    merge_volumes(s, d);
+    merge_command(s, d);
+    for (size_t i = 0; i < d->labels.n; i++)
+        if (!kvs_get(&s->labels, d->labels.v[i].k))
+            kvs_set(&s->labels, d->labels.v[i].k, d->labels.v[i].v);
+    if (str_empty(s->user))
+        str_set(&s->user, d->user ? d->user : "");
+    if (str_empty(s->working_dir))
+        str_set(&s->working_dir, d->working_dir ? d->working_dir : "");
+    if (str_empty(s->stop_signal) && !str_empty(d->stop_signal))
+        str_set(&s->stop_signal, d->stop_signal);
+    if (s->shell.n == 0)
+        strv_copy(&s->shell, &d->shell);
+    if (s->entrypoint.n == 0 && s->cmd.n == 0)
+        return err_set(e, ERR_INVALID, "no command specified");
+    return 0;
+}
+
+/* ------------------------------------------------------------ defaults and checks */
+
+static void default_logging(struct engine *g, struct container_spec *s)
+{
+    if (!str_empty(s->log_driver))
+        return;
+    str_set(&s->log_driver, g->cfg.default_log_driver ? g->cfg.default_log_driver : "json-file");
+    if (s->log_opts.n == 0)
+        kvs_copy(&s->log_opts, &g->cfg.default_log_opts);
+}
+
+static bool is_host_mode(const char *mode)
+{
+    return mode && strcmp(mode, "host") == 0;
+}
+
+static int default_hostname(struct container_spec *s, const char *id, struct err *e)
+{
+    if (is_host_mode(s->network_mode) || is_host_mode(s->uts_mode)) {
+        char name[256] = "";
+
+        if (!str_empty(s->hostname))
+            return is_host_mode(s->uts_mode)
+                       ? err_set(e, ERR_INVALID, "conflicting options: hostname and the UTS mode")
+                       : 0;
+        if (host_name(name, sizeof(name), e))
+            return -1;
+        str_set(&s->hostname, name);
+        return 0;
+    }
+    if (str_empty(s->hostname) &&
+        !str_starts(s->network_mode ? s->network_mode : "", "container:")) {
+        free(s->hostname);
+        s->hostname = str_ndup(id, 12);
+    }
+    return 0;
+}
+
+/* An exposed port without a binding gets one when all are to be published. */
+static void publish_all(struct container_spec *s)
+{
+    for (size_t i = 0; s->publish_all && i < s->n_exposed; i++) {
+        bool bound = false;
+
+        for (size_t k = 0; k < s->n_ports; k++)
+            bound = bound || (s->ports[k].port == s->exposed[i].port &&
+                              s->ports[k].proto == s->exposed[i].proto);
+        if (bound)
+            continue;
+        s->ports = xrealloc(s->ports, (s->n_ports + 1) * sizeof(*s->ports));
+        s->ports[s->n_ports++] =
+            (struct port_binding){.port = s->exposed[i].port, .proto = s->exposed[i].proto};
+    }
+}
+
+static int check_network(struct engine *g, const struct container_spec *s, struct err *e)
+{
+    cleanup_network struct network *net = NULL;
+
+    if (s->network_mode && str_starts(s->network_mode, "container:")) {
+        cleanup_container struct container *other = mode_container(g, s->network_mode, e);
+
+        return other ? 0 : -1;
+    }
+    net = network_for_mode(g, s->network_mode, e);
+    if (!net)
+        return -1;
+    for (size_t i = 0; i < s->n_endpoints; i++) {
+        cleanup_network struct network *extra = network_for_mode(g, s->endpoints[i].network, e);
+
+        if (!extra)
+            return -1;
+    }
+    return 0;
+}
+
+static int check_logging(const struct container_spec *s, struct err *e)
+{
+    const struct log_driver_ops *d = log_driver_find(s->log_driver);
+
+    if (!d)
+        return err_set(e, ERR_INVALID, "logger: no log driver named '%s' is registered",
+                       s->log_driver);
+    return d->check(&s->log_opts, e);
+}
+
+static int check_modes(struct engine *g, const struct container_spec *s, struct err *e)
+{
+    const char *modes[] = {s->ipc_mode, s->pid_mode};
+
+    for (size_t i = 0; i < ARRAY_LEN(modes); i++)
+        if (modes[i] && str_starts(modes[i], "container:")) {
+            cleanup_container struct container *other = mode_container(g, modes[i], e);
+
+            if (!other)
+                return -1;
+        }
+    return 0;
+}
+
+/* ------------------------------------------------------------ volumes */
+
+static int make_volume(struct engine *g, struct mount_spec *m, const char *by, struct err *e)
+{
+    cleanup_volume struct volume *made = NULL;
+    struct volume *v = volume_new();
+
+    str_set(&v->name, m->source ? m->source : "");
+    str_set(&v->driver, str_empty(m->driver) ? "local" : m->driver);
+    kvs_copy(&v->options, &m->driver_opts);
+    v->options_set = m->driver_opts.n > 0;
+    kvs_copy(&v->labels, &m->labels);
+    v->labels_set = m->labels.n > 0;
+    v->anonymous = m->anonymous || str_empty(m->source);
+    if (volume_make(g, v, by, &made, e))
+        return -1;
+    str_set(&m->source, made->name);
+    return 0;
+}
+
+static int make_volumes(struct engine *g, struct container_spec *s, const char *by, struct err *e)
+{
+    for (size_t i = 0; i < s->n_mounts; i++) {
+        struct mount_spec *m = &s->mounts[i];
+        cleanup_volume struct volume *there = NULL;
+
+        if (m->type != MOUNT_VOLUME)
+            continue;
+        if (str_empty(m->source))
+            m->anonymous = true;
+        else
+            there = object_volume(g, m->source);
+        if (!there && make_volume(g, m, by, e))
+            return -1;
+    }
+    return 0;
+}
+
+/* A bind's source must be there, unless it is to be made (Binds have it so, Mounts only on
+ * request). */
+static int check_binds(const struct container_spec *s, struct err *e)
+{
+    for (size_t i = 0; i < s->n_mounts; i++) {
+        const struct mount_spec *m = &s->mounts[i];
+
+        if (m->type == MOUNT_BIND && !m->create_host_path && !fs_exists(m->source))
+            return err_set(
+                e, ERR_INVALID,
+                "invalid mount config for type \"bind\": bind source path does not exist: %s",
+                m->source);
+    }
+    return 0;
+}
+
+/* ------------------------------------------------------------ the record */
+
+static int name_conflict(const char *name, const char *id, struct err *e)
+{
+    return err_set(
+        e, ERR_CONFLICT,
+        "Conflict. The container name \"/%s\" is already in use by container \"%s\". You have to "
+        "remove (or rename) that container to be able to reuse that name.",
+        name, id);
+}
+
+/* Under the store lock: the name is free, and taken from now on. */
+static int insert(struct engine *g, struct container *c, bool made_up, struct err *e)
+{
+    char taken_by[ID_LEN + 1];
+    int r;
+
+    mutex_lock(&g->store);
+    for (unsigned attempt = 0;; attempt++) {
+        const char *id;
+
+        mutex_lock(&g->lock);
+        id = map_get(&g->names, c->name);
+        if (id)
+            str_copy(taken_by, sizeof(taken_by), id);
+        mutex_unlock(&g->lock);
+        if (!id)
+            break;
+        if (!made_up) {
+            mutex_unlock(&g->store);
+            return name_conflict(c->name, taken_by, e);
+        }
+        name_make_up(c->name, NAME_ROOM, attempt + 1);
+    }
+    r = state_container_put(g->st, c, container_durable(c), e);
+    if (r == 0)
+        object_container_put(g, container_ref(c));
+    mutex_unlock(&g->store);
+    return r;
+}
+
+static struct container *new_record(const struct container_create *rq, const struct image *img)
+{
+    struct container *c = container_new();
+    char id[ID_LEN + 1];
+
+    id_new(id);
+    str_set(&c->id, id);
+    c->created_ns = time_wall_ns();
+    str_set(&c->image_id, img->id);
+    container_spec_free(c->spec);
+    c->spec = container_spec_copy(rq->spec);
+    str_set(&c->app, rq->app ? rq->app : "");
+    str_set(&c->service, rq->service ? rq->service : "");
+    str_set(&c->spec_hash, rq->spec_hash ? rq->spec_hash : "");
+    c->goal = GOAL_CREATED;
+    c->stop_grace_s = -2;
+    return c;
+}
+
+static int prepare_spec(struct engine *g, struct container *c, const struct image *img,
+                        struct err *e)
+{
+    struct container_spec *s = c->spec;
+
+    if (str_empty(s->network_mode) || strcmp(s->network_mode, "default") == 0)
+        str_set(&s->network_mode, "bridge");
+    default_logging(g, s);
+    if (!s->init_set && g->cfg.default_init)
+        s->init = s->init_set = true;
+    if (container_spec_validate(s, e) || spec_merge_image(s, img, e) || check_logging(s, e) ||
+        check_network(g, s, e) || check_modes(g, s, e) || check_binds(s, e))
+        return -1;
+    publish_all(s);
+    return default_hostname(s, c->id, e);
+}
+
+static void warn_of(const struct container_spec *s, struct strv *warnings)
+{
+    if (s->n_ports && is_host_mode(s->network_mode))
+        strv_add(warnings, "Published ports are discarded when using host network mode");
+    if (s->oom_kill_disable && s->memory == 0)
+        strv_add(warnings,
+                 "OOM killer is disabled for the container, but no memory limit is set, this can "
+                 "result in the system running out of resources.");
+}
+
+int containers_create(struct engine *g, const struct container_create *rq, char **id,
+                      struct strv *warnings, struct err *e)
+{
+    cleanup_image struct image *img = NULL;
+    cleanup_container struct container *c = NULL;
+    const char *name = rq->name && rq->name[0] == '/' ? rq->name + 1 : rq->name;
+
+    if (name && *name && !container_name_valid(name))
+        return err_set(e, ERR_INVALID,
+                       "Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
+                       name);
+    if (images_find(g->im, rq->spec->image, &img, e))
+        return -1;
+    c = new_record(rq, img);
+    if (prepare_spec(g, c, img, e))
+        return -1;
+    free(c->name);
+    if (str_empty(name)) {
+        c->name = xcalloc(1, NAME_ROOM);
+        name_make_up(c->name, NAME_ROOM, 0);
+    } else {
+        c->name = xstrdup(name);
+    }
+    warn_of(c->spec, warnings);
+    if (make_volumes(g, c->spec, rq->by, e) || insert(g, c, str_empty(name), e))
+        return -1;
+    event_emit_container(g, "create", c, rq->by);
+    *id = xstrdup(c->id);
+    return 0;
+}

@@ -1,0 +1,325 @@
+/*
+ * container_reconcile: one look at one container.
+ *
+ * Observe, absorb what is news, then make the world as the goal says.  The same function starts,
+ * stops, restarts after an exit, finishes what a crash cut short, and removes; nothing in it asks
+ * why it was called.
+ */
+#include <string.h>
+
+#include "base/log.h"
+#include "reconciler/engine_internal.h"
+
+static bool runs(const struct container *c)
+{
+    return c->state.status == STATUS_RUNNING || c->state.status == STATUS_PAUSED;
+}
+
+static int look(struct engine *g, struct container **c, struct err *e)
+{
+    struct container_observed o = {0};
+
+    if (g->rt->ops->observe(g->rt, (*c)->id, &o, e))
+        return -1;
+    return container_absorb(g, c, &o, e);
+}
+
+/* ------------------------------------------------------------ start */
+
+struct start_failure {
+    const struct err *why;
+    bool again;
+};
+
+/* Docker's exit codes for a process that never ran; its CLI and people's scripts look at them. */
+static int failure_code(const struct err *why)
+{
+    static const struct {
+        const char *text;
+        int code;
+    } rows[] = {
+        {"executable file not found", 127},
+        {"no such file or directory", 127},
+        {"permission denied",         126},
+        {"is a directory",            126},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (strstr(why->msg, rows[i].text))
+            return rows[i].code;
+    return 128;
+}
+
+static int write_failure(struct engine *g, struct container *c, void *arg, struct err *e)
+{
+    const struct start_failure *f = arg;
+    bool began = c->state.started_ns != TIME_ZERO;
+
+    (void)g;
+    (void)e;
+    str_set(&c->state.error, f->why->msg);
+    c->state.pid = 0;
+    c->state.exit_code = failure_code(f->why);
+    if (c->state.status == STATUS_REMOVING)
+        return 0;
+    if (f->again) {
+        c->state.status = STATUS_RESTARTING;
+        c->state.restart_count++;
+        return 0;
+    }
+    c->state.status = began ? STATUS_EXITED : STATUS_CREATED;
+    if (c->goal == GOAL_RUNNING || c->goal == GOAL_PAUSED)
+        c->goal = c->spec->auto_remove ? GOAL_ABSENT : began ? GOAL_STOPPED : GOAL_CREATED;
+    c->keep = false;
+    return 0;
+}
+
+/*
+ * An API call's start is tried once: its caller gets the error.  A start that the restart policy
+ * asked for is tried again, with its pauses.  Either way the record is settled, which START_FAILED
+ * says.
+ */
+#define START_FAILED 1
+static int start_failed(struct engine *g, struct container **c, bool by_policy,
+                        const struct err *why, struct err *e)
+{
+    struct start_failure f = {.why = why, .again = by_policy};
+
+    if (container_down(g, *c, e))
+        log_warn("leftovers of a failed start, will look again", "id=%.12s error=%s", (*c)->id,
+                 log_quote(e->msg));
+    if (by_policy) {
+        struct live *l;
+
+        mutex_lock(&g->lock);
+        l = live_of(g, (*c)->id);
+        l->backoff_ms = l->backoff_ms ? (l->backoff_ms > 30000 ? 60000 : l->backoff_ms * 2) : 100;
+        l->restart_at_ms = time_mono_ms() + l->backoff_ms;
+        mutex_unlock(&g->lock);
+    }
+    if (container_change(g, (*c)->id, container_durable(*c), write_failure, &f, c, e))
+        return -1;
+    if (!by_policy)
+        waits_wake(g, *c, true, false);
+    queue_container(g, (*c)->id, 0); /* --rm removes it; the policy waits for its time */
+    *e = *why;
+    return START_FAILED;
+}
+
+/* Is a restart due?  0: start now; >0: in so many ms.  *by_policy: this start is one. */
+static int64_t restart_delay(struct engine *g, const struct container *c, bool *by_policy)
+{
+    int64_t at, now = time_mono_ms();
+
+    mutex_lock(&g->lock);
+    at = live_of(g, c->id)->restart_at_ms;
+    mutex_unlock(&g->lock);
+    *by_policy = at != 0;
+    return at > now ? at - now : 0;
+}
+
+static int ensure_running(struct engine *g, struct container **c, int64_t *again_ms, struct err *e)
+{
+    bool by_policy = false;
+    struct err why = ERR_INIT;
+
+    if (!runs(*c)) {
+        int64_t delay = restart_delay(g, *c, &by_policy);
+
+        if (delay > 0) {
+            *again_ms = delay;
+            return 0;
+        }
+        if (container_up(g, *c, &why))
+            return start_failed(g, c, by_policy, &why, e);
+        mutex_lock(&g->lock);
+        live_of(g, (*c)->id)->restart_at_ms = 0;
+        mutex_unlock(&g->lock);
+        if (look(g, c, e))
+            return -1;
+    }
+    if ((*c)->state.status == STATUS_PAUSED) {
+        if (g->rt->ops->ensure_paused(g->rt, (*c)->id, false, e))
+            return -1;
+        return look(g, c, e);
+    }
+    return 0;
+}
+
+static int ensure_paused(struct engine *g, struct container **c, struct err *e)
+{
+    if (!runs(*c))
+        return err_set(e, ERR_CONFLICT, "container %s is not running", (*c)->id);
+    if (g->rt->ops->ensure_paused(g->rt, (*c)->id, true, e))
+        return -1;
+    return look(g, c, e);
+}
+
+/* ------------------------------------------------------------ stop */
+
+static void emit_signal(struct engine *g, const struct container *c, int sig, const char *by)
+{
+    struct event ev;
+
+    event_for_container(&ev, "kill", c, by);
+    kvs_setf(&ev.attributes, "signal", "%d", sig);
+    engine_event(g, &ev);
+}
+
+static char *asked_by(struct engine *g, const char *id)
+{
+    char *by;
+
+    mutex_lock(&g->lock);
+    by = str_dup_or_null(live_of(g, id)->removed_by);
+    mutex_unlock(&g->lock);
+    return by;
+}
+
+static int stop_signal_of(const struct container *c)
+{
+    int sig = 15;
+
+    if (c->stop_sig > 0)
+        return c->stop_sig;
+    if (!str_empty(c->spec->stop_signal))
+        (void)signal_parse(c->spec->stop_signal, &sig, ERR_IGNORE); /* checked at create */
+    return sig;
+}
+
+static int ensure_stopped(struct engine *g, struct container **c, struct err *e)
+{
+    cleanup_free char *by = asked_by(g, (*c)->id);
+    int sig = stop_signal_of(*c);
+    int64_t grace_ms = (*c)->stop_grace_s < 0 ? (*c)->stop_grace_s : (*c)->stop_grace_s * 1000;
+
+    if (!runs(*c)) {
+        if ((*c)->state.n_endpoints && container_down(g, *c, e))
+            return -1;
+        return 0;
+    }
+    if ((*c)->stop_grace_s == -2)
+        grace_ms = 10 * 1000;
+    emit_signal(g, *c, sig, by);
+    if (g->rt->ops->ensure_stopped(g->rt, (*c)->id, sig, grace_ms, g->stop, e) || look(g, c, e))
+        return -1;
+    event_emit_container(g, "stop", *c, by);
+    return 0;
+}
+
+/* ------------------------------------------------------------ removal */
+
+static void drop_anonymous_volumes(struct engine *g, const struct container *c, bool asked,
+                                   const char *by)
+{
+    for (size_t i = 0; i < c->spec->n_mounts; i++) {
+        const struct mount_spec *m = &c->spec->mounts[i];
+        struct err e = ERR_INIT;
+
+        if (m->type != MOUNT_VOLUME || !m->anonymous || !(asked || c->spec->auto_remove))
+            continue;
+        if (volumes_remove(g, m->source, false, by, &e) && e.kind != ERR_CONFLICT &&
+            e.kind != ERR_NOT_FOUND)
+            log_warn("anonymous volume stays", "volume=%s error=%s", m->source, log_quote(e.msg));
+    }
+}
+
+static int ensure_absent(struct engine *g, struct container **c, struct err *e)
+{
+    cleanup_free char *by = asked_by(g, (*c)->id);
+    bool volumes;
+
+    if (runs(*c)) {
+        if (g->rt->ops->ensure_stopped(g->rt, (*c)->id, 9, 0, g->stop, e) || look(g, c, e))
+            return -1;
+    }
+    if (container_erase(g, *c, e))
+        return -1;
+    mutex_lock(&g->lock);
+    volumes = live_of(g, (*c)->id)->remove_volumes;
+    mutex_unlock(&g->lock);
+
+    mutex_lock(&g->store);
+    if (state_container_delete(g->st, (*c)->id, e)) {
+        mutex_unlock(&g->store);
+        return -1;
+    }
+    object_container_drop(g, (*c)->id);
+    mutex_unlock(&g->store);
+    drop_anonymous_volumes(g, *c, volumes, by);
+    event_emit_container(g, "destroy", *c, by);
+    waits_wake(g, *c, false, true);
+    return 0;
+}
+
+/* ------------------------------------------------------------ the whole */
+
+static int pass(struct engine *g, struct container **c, int64_t *again_ms, struct err *e)
+{
+    int r;
+
+    if (look(g, c, e))
+        return -1;
+    switch ((*c)->goal) {
+    case GOAL_RUNNING:
+        r = ensure_running(g, c, again_ms, e);
+        if (r)
+            return r;
+        break;
+    case GOAL_PAUSED:
+        return ensure_paused(g, c, e);
+    case GOAL_STOPPED:
+        if (ensure_stopped(g, c, e))
+            return -1;
+        break;
+    case GOAL_CREATED:
+    case GOAL_ABSENT:
+        break;
+    }
+    /* An exit seen on the way may have changed the goal. */
+    if ((*c)->goal == GOAL_ABSENT)
+        return ensure_absent(g, c, e);
+    if (!runs(*c) && (*c)->goal != GOAL_RUNNING && (*c)->state.n_endpoints)
+        return container_down(g, *c, e);
+    return 0;
+}
+
+static int write_observed(struct engine *g, struct container *c, void *arg, struct err *e)
+{
+    (void)g;
+    (void)e;
+    c->observed_generation = *(const int64_t *)arg;
+    return 0;
+}
+
+static void settle(struct engine *g, const char *id, int64_t generation)
+{
+    cleanup_container struct container *now = object_container(g, id);
+
+    if (now && now->observed_generation < generation)
+        (void)container_change(g, id, false, write_observed, &generation, NULL, ERR_IGNORE);
+}
+
+int container_reconcile(struct engine *g, const char *id, int64_t *again_ms, struct err *e)
+{
+    cleanup_container struct container *c = object_container(g, id);
+    cleanup_free char *key = str_printf("container/%s", id);
+    cleanup_free char *app = NULL;
+    int64_t generation;
+    int r;
+
+    if (!c) {
+        waiters_post(g, key, INT64_MAX, NULL);
+        return 0;
+    }
+    generation = c->generation;
+    app = xstrdup(c->app);
+    r = pass(g, &c, again_ms, e);
+    settle(g, id, generation);
+    waiters_post(g, key, generation, r ? e : NULL);
+    if (app[0])
+        queue_app(g, app, 0);
+    if (r < 0 && c->goal == GOAL_ABSENT)
+        e->kind = ERR_IO; /* a removal goes on until it is done */
+    return r < 0 ? -1 : 0;
+}

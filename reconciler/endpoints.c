@@ -1,0 +1,339 @@
+/*
+ * endpoints: a container's place on its networks.
+ *
+ * Addresses and host ports are chosen under the store lock, from what every other record says, and
+ * written down before anything is made.  So two containers never get the same address, and a crash
+ * leaves a record that tells what to look for.
+ */
+#include <string.h>
+
+#include "base/fs.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "reconciler/engine_internal.h"
+
+char *container_netns(struct engine *g, const struct container *c)
+{
+    const char *mode = c->spec->network_mode;
+    struct err e = ERR_INIT;
+
+    if (strcmp(mode, "host") == 0)
+        return NULL;
+    if (str_starts(mode, "container:")) {
+        cleanup_container struct container *other = mode_container(g, mode, &e);
+
+        return other ? container_netns(g, other) : xstrdup("");
+    }
+    return str_printf("%s/netns/%s", g->cfg.exec_root, c->id);
+}
+
+static bool owns_sandbox(const struct container *c)
+{
+    return strcmp(c->spec->network_mode, "host") != 0 &&
+           !str_starts(c->spec->network_mode, "container:");
+}
+
+/* ------------------------------------------------------------ choosing */
+
+/* Addresses on the network that some other container's record holds. */
+static void used_addresses(struct engine *g, const char *network_id, const char *but,
+                           struct strv *out)
+{
+    const char *key;
+    void *value;
+
+    mutex_lock(&g->lock);
+    for (size_t i = 0; map_at(&g->containers, &i, &key, &value); i++) {
+        const struct container *c = value;
+
+        if (strcmp(c->id, but) == 0)
+            continue;
+        for (size_t k = 0; k < c->state.n_endpoints; k++)
+            if (strcmp(c->state.endpoints[k].network_id, network_id) == 0 &&
+                !str_empty(c->state.endpoints[k].ipv4))
+                strv_add(out, c->state.endpoints[k].ipv4);
+    }
+    mutex_unlock(&g->lock);
+}
+
+static struct endpoint *add_endpoint(struct container *c, const struct network *net)
+{
+    struct container_state *st = &c->state;
+    struct endpoint *ep;
+    char id[ID_LEN + 1];
+
+    st->endpoints = xrealloc(st->endpoints, (st->n_endpoints + 1) * sizeof(*st->endpoints));
+    ep = &st->endpoints[st->n_endpoints];
+    *ep = (struct endpoint){0};
+    id_new(id);
+    ep->id = xstrdup(id);
+    ep->network_id = xstrdup(net->id);
+    ep->network_name = xstrdup(net->name);
+    ep->ifname = str_printf("eth%zu", st->n_endpoints);
+    st->n_endpoints++;
+    return ep;
+}
+
+static void name_endpoint(const struct container *c, const struct endpoint_config *cfg,
+                          const struct network *net, struct endpoint *ep)
+{
+    if (cfg)
+        strv_copy(&ep->aliases, &cfg->aliases);
+    if (net->predefined) /* the default bridge has no names */
+        return;
+    strv_add(&ep->dns_names, c->name);
+    for (size_t i = 0; i < ep->aliases.n; i++)
+        if (!strv_has(&ep->dns_names, ep->aliases.v[i]))
+            strv_add(&ep->dns_names, ep->aliases.v[i]);
+    strv_addf(&ep->dns_names, "%.12s", c->id);
+    if (!str_empty(c->spec->hostname) && !strv_has(&ep->dns_names, c->spec->hostname))
+        strv_add(&ep->dns_names, c->spec->hostname);
+}
+
+static int choose_address(struct engine *g, const struct container *c, const struct network *net,
+                          const struct endpoint_config *cfg, struct endpoint *ep, struct err *e)
+{
+    cleanup_strv struct strv used = {0};
+    const char *want = cfg && !str_empty(cfg->ipv4) ? cfg->ipv4 : NULL;
+    char mac[18];
+
+    if (net->n_pools == 0)
+        return err_set(e, ERR_INTERNAL, "network %s has no address pool", net->name);
+    if (want && net->pools_auto)
+        return err_set(e, ERR_INVALID,
+                       "invalid config for network %s: invalid endpoint settings:\nuser specified "
+                       "IP address is "
+                       "supported only when connecting to networks with user configured subnets",
+                       net->name);
+    used_addresses(g, net->id, c->id, &used);
+    if (ipam_allocate(&net->pools[0], &used, want, &ep->ipv4, e))
+        return -1;
+    ep->prefix_len = ipam_prefix_len(net->pools[0].subnet);
+    ep->gateway = net->internal ? xstrdup("") : xstrdup(net->pools[0].gateway);
+    if (cfg && !str_empty(cfg->mac)) {
+        ep->mac = xstrdup(cfg->mac);
+    } else if (!str_empty(c->spec->mac_address) && c->state.n_endpoints == 1) {
+        ep->mac = xstrdup(c->spec->mac_address);
+    } else {
+        net_mac_for(ep->ipv4, ep->id, mac);
+        ep->mac = xstrdup(mac);
+    }
+    return 0;
+}
+
+static const struct endpoint_config *config_for(const struct container_spec *s,
+                                                const struct network *net)
+{
+    for (size_t i = 0; i < s->n_endpoints; i++) {
+        const char *n = s->endpoints[i].network;
+
+        if (strcmp(n, net->name) == 0 || strcmp(n, net->id) == 0 ||
+            (strcmp(n, "default") == 0 && strcmp(net->name, "bridge") == 0))
+            return &s->endpoints[i];
+    }
+    return NULL;
+}
+
+static bool on_network(const struct container *c, const char *network_id)
+{
+    for (size_t i = 0; i < c->state.n_endpoints; i++)
+        if (strcmp(c->state.endpoints[i].network_id, network_id) == 0)
+            return true;
+    return false;
+}
+
+static int join_network(struct engine *g, struct container *c, const char *name, struct err *e)
+{
+    cleanup_network struct network *net = network_for_mode(g, name, e);
+    const struct net_driver_ops *d;
+    const struct endpoint_config *cfg;
+    struct endpoint *ep;
+
+    if (!net)
+        return -1;
+    if (on_network(c, net->id))
+        return 0;
+    d = net_driver_find(net->driver);
+    if (!d)
+        return err_set(e, ERR_NOT_FOUND, "network driver %s is not there", net->driver);
+    cfg = config_for(c->spec, net);
+    ep = add_endpoint(c, net);
+    name_endpoint(c, cfg, net, ep);
+    return d->needs_address ? choose_address(g, c, net, cfg, ep, e) : 0;
+}
+
+static int choose_ports(struct container *c, struct err *e)
+{
+    struct container_state *st = &c->state;
+    bool reachable = false;
+
+    for (size_t i = 0; i < st->n_endpoints; i++)
+        reachable = reachable || !str_empty(st->endpoints[i].ipv4);
+    if (!c->spec->n_ports || !reachable)
+        return 0;
+    if (st->n_ports) { /* chosen before a crash or a restart: the same again */
+        net_ports_adopt(c->id, st->ports, st->n_ports);
+        return 0;
+    }
+    if (net_ports_reserve(c->id, c->spec->ports, c->spec->n_ports, &st->ports, &st->n_ports, e))
+        return err_wrap(e,
+                        "failed to set up container networking: driver failed programming external "
+                        "connectivity on endpoint %s (%s)",
+                        c->name, st->endpoints[0].id);
+    return 0;
+}
+
+static int allocate(struct engine *g, struct container *c, void *arg, struct err *e)
+{
+    (void)arg;
+    if (c->spec->network_disabled)
+        return 0;
+    if (join_network(g, c, c->spec->network_mode, e))
+        return -1;
+    for (size_t i = 0; i < c->spec->n_endpoints; i++)
+        if (join_network(g, c, c->spec->endpoints[i].network, e))
+            return -1;
+    return choose_ports(c, e);
+}
+
+int endpoints_allocate(struct engine *g, struct container **c, struct err *e)
+{
+    if (!owns_sandbox(*c))
+        return 0;
+    return container_change(g, (*c)->id, false, allocate, NULL, c, e);
+}
+
+/* ------------------------------------------------------------ making and removing */
+
+static void emit_network(struct engine *g, const char *action, const struct network *net,
+                         const struct container *c)
+{
+    struct event ev;
+
+    event_init(&ev, "network", action, net->id);
+    kvs_set(&ev.attributes, "container", c->id);
+    kvs_set(&ev.attributes, "name", net->name);
+    kvs_set(&ev.attributes, "type", net->driver);
+    engine_event(g, &ev);
+}
+
+/* The endpoint whose gateway is the container's: the first with one. */
+static size_t default_endpoint(const struct container *c)
+{
+    for (size_t i = 0; i < c->state.n_endpoints; i++)
+        if (!str_empty(c->state.endpoints[i].gateway))
+            return i;
+    return 0;
+}
+
+static void describe(const struct container *c, size_t i, const char *netns,
+                     struct net_endpoint *out)
+{
+    bool main_one = i == default_endpoint(c);
+
+    *out = (struct net_endpoint){
+        .container_id = c->id,
+        .netns_path = netns,
+        .ep = &c->state.endpoints[i],
+        .default_route = main_one,
+        .ports = main_one ? c->state.ports : NULL,
+        .n_ports = main_one ? c->state.n_ports : 0,
+    };
+}
+
+/* The bridge may be missing: after a boot, or because somebody removed it.  It is made, and asked
+ * again. */
+static int join_one(struct engine *g, const struct net_driver_ops *d, const struct network *net,
+                    const struct net_endpoint *ep, struct err *e)
+{
+    if (d->ensure_endpoint(&g->cfg.net, net, ep, e) == 0)
+        return 0;
+    if (d->ensure_network(&g->cfg.net, net, e))
+        return -1;
+    return d->ensure_endpoint(&g->cfg.net, net, ep, e);
+}
+
+int endpoints_join(struct engine *g, const struct container *c, struct err *e)
+{
+    cleanup_free char *netns = container_netns(g, c);
+
+    if (str_starts(c->spec->network_mode, "container:")) {
+        cleanup_container struct container *other = mode_container(g, c->spec->network_mode, e);
+
+        if (!other)
+            return -1;
+        if (other->state.status != STATUS_RUNNING && other->state.status != STATUS_PAUSED)
+            return err_set(
+                e, ERR_CONFLICT,
+                "cannot join network namespace of a non running container: container %s is %s",
+                other->id, container_status_name(other->state.status));
+        return 0;
+    }
+    if (!netns)
+        return 0;
+    if (net_sandbox_ensure(netns, e))
+        return -1;
+    for (size_t i = 0; i < c->state.n_endpoints; i++) {
+        cleanup_network struct network *net = object_network(g, c->state.endpoints[i].network_id);
+        const struct net_driver_ops *d = net ? net_driver_find(net->driver) : NULL;
+        struct net_endpoint ep;
+
+        if (!d)
+            return err_set(e, ERR_NOT_FOUND, "network %s not found",
+                           c->state.endpoints[i].network_name);
+        describe(c, i, netns, &ep);
+        if (join_one(g, d, net, &ep, e))
+            return err_wrap(e, "failed to set up container networking: network %s", net->name);
+        emit_network(g, "connect", net, c);
+        if (!net->predefined)
+            queue_network(g, net->id);
+    }
+    return 0;
+}
+
+static int clear_endpoints(struct engine *g, struct container *c, void *arg, struct err *e)
+{
+    struct container_state empty = {0};
+
+    (void)g;
+    (void)arg;
+    (void)e;
+    empty.endpoints = take_ptr(c->state.endpoints);
+    empty.n_endpoints = c->state.n_endpoints;
+    empty.ports = take_ptr(c->state.ports);
+    empty.n_ports = c->state.n_ports;
+    c->state.n_endpoints = c->state.n_ports = 0;
+    container_state_release(&empty);
+    return 0;
+}
+
+int endpoints_leave(struct engine *g, const struct container *c, struct err *e)
+{
+    cleanup_free char *netns = owns_sandbox(c) ? container_netns(g, c) : NULL;
+    int r = 0;
+
+    if (!netns)
+        return 0;
+    for (size_t i = 0; i < c->state.n_endpoints; i++) {
+        cleanup_network struct network *net = object_network(g, c->state.endpoints[i].network_id);
+        const struct net_driver_ops *d = net ? net_driver_find(net->driver) : NULL;
+        struct net_endpoint ep;
+
+        if (!d) /* the network is gone, and its links with it */
+            continue;
+        describe(c, i, netns, &ep);
+        if (d->remove_endpoint(&g->cfg.net, net, &ep, r ? ERR_IGNORE : e))
+            r = -1;
+        else
+            emit_network(g, "disconnect", net, c);
+        if (!net->predefined)
+            queue_network(g, net->id);
+    }
+    if (net_sandbox_remove(netns, r ? ERR_IGNORE : e))
+        r = -1;
+    net_ports_release(c->id);
+    if (r == 0 && (c->state.n_endpoints || c->state.n_ports) &&
+        container_change(g, c->id, false, clear_endpoints, NULL, NULL, e))
+        return e->kind == ERR_NOT_FOUND ? 0 : -1;
+    return r;
+}

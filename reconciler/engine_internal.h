@@ -1,0 +1,231 @@
+/*
+ * engine_internal: what the files of this folder share.
+ *
+ * Two locks.  `lock` is a leaf: it guards the maps below and is held for memory operations only.
+ * `store` is the write lock, the one lock that is held across the database: container_change() and
+ * its sisters copy a snapshot, change the copy, write it down and put it in place, so memory and
+ * database change in the same order.  Readers never take it.  Order: store before lock.
+ *
+ * What is lost with the process on purpose (back-off, who waits, execs) is in `live`, `waits`, ...;
+ * everything else can be read back from state/ and by looking at the world.
+ */
+#pragma once
+
+#include "base/cancel.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/notify.h"
+#include "base/str.h"
+#include "base/sync.h"
+#include "base/time.h"
+#include "reconciler/engine.h"
+#include "reconciler/workqueue.h"
+
+/* What is known of a container only while this process lives. */
+struct live {
+    int64_t backoff_ms;    /* of the restart policy; 0: none yet */
+    int64_t restart_at_ms; /* monotonic; 0: no restart is due */
+    bool api_killed;       /* the exit to come was asked for by `kill` */
+    char *removed_by;      /* who asked for the removal */
+    bool remove_volumes;
+};
+
+/* One API call that waits for a worker to have dealt with its write. */
+struct waiter {
+    struct waiter *next;
+    const char *key;
+    int64_t generation;
+    bool done;
+    struct err err; /* kind ERR_OK: it went well */
+    struct notify *bell;
+};
+
+struct container_wait {
+    struct container_wait *next;
+    struct engine *g;
+    char *id;
+    enum wait_condition cond;
+    bool done;
+    int exit_code;
+    char *error;
+    struct notify *bell;
+};
+
+struct exec {
+    char *id;
+    struct exec_info info;
+    int64_t ended_ms; /* monotonic; 0: not yet */
+};
+
+struct event_sub {
+    struct event_sub *next;
+    struct engine *g;
+    struct event *queue; /* ring of EVENT_QUEUE */
+    size_t head, count;
+    bool overflowed;
+    struct notify *bell;
+};
+#define EVENT_QUEUE 1024
+
+/* An app in memory.  `model` is never changed, only replaced, and counted by hand under lock. */
+struct app_model {
+    int refs;
+    struct app *app;
+};
+struct app_live {
+    struct app_record rec;
+    struct app_model *model; /* the wanted one; NULL: none could be read yet */
+    char *source_error;      /* of the last read of its files; NULL: fine */
+    char *error;             /* of the last pass; NULL */
+    int64_t error_since_ns;
+    int64_t backoff_ms, retry_at_ms;
+    bool was_ready;
+    int64_t since_ns; /* of the present condition */
+};
+
+struct engine {
+    struct engine_config cfg;
+    struct state *st;
+    struct images *im;
+    struct runtime *rt;
+    struct workqueue *q;
+    struct cancel *stop; /* fires when the engine closes */
+    char *id;
+
+    struct mutex store;
+    struct mutex lock;
+    struct map containers, networks, volumes GUARDED_BY(lock); /* ID or name -> snapshot, counted */
+    struct map names GUARDED_BY(lock);                         /* container name -> its ID */
+    struct map live, execs, apps GUARDED_BY(lock);
+    struct waiter *waiters GUARDED_BY(lock);
+    struct container_wait *waits GUARDED_BY(lock);
+    struct event_sub *subs GUARDED_BY(lock);
+    struct thread *workers;
+    size_t n_workers, max_workers GUARDED_BY(lock);
+    struct cond workers_gone;
+    bool open_for_work;
+};
+
+/* ---- objects.c: snapshots */
+struct container *object_container(struct engine *g, const char *id); /* counted, or NULL */
+struct network *object_network(struct engine *g, const char *id);
+struct volume *object_volume(struct engine *g, const char *name);
+void object_container_put(struct engine *g, struct container *c); /* takes the reference */
+void object_container_drop(struct engine *g, const char *id);
+void object_network_put(struct engine *g, struct network *n);
+void object_network_drop(struct engine *g, const char *id);
+void object_volume_put(struct engine *g, struct volume *v);
+void object_volume_drop(struct engine *g, const char *name);
+/* Read, copy, change, write down, put in place.  fn -1: nothing happened.  *after may be NULL. */
+typedef int container_change_fn(struct engine *g, struct container *copy, void *arg, struct err *e);
+int container_change(struct engine *g, const char *id, bool durable, container_change_fn *fn,
+                     void *arg, struct container **after, struct err *e) MUST_USE;
+int network_change(struct engine *g, const char *id, void (*fn)(struct network *copy),
+                   struct err *e) MUST_USE;
+/* Must the change survive the power going?  Not for containers that would be removed anyway. */
+bool container_durable(const struct container *c);
+struct live *live_of(struct engine *g, const char *id) REQUIRES(g->lock); /* made when missing */
+void live_free(void *l);
+
+/* ---- queue_keys: "container/<id>", "network/<id>", "app/<name>" */
+void queue_container(struct engine *g, const char *id, int64_t delay_ms);
+void queue_network(struct engine *g, const char *id);
+void queue_app(struct engine *g, const char *name, int64_t delay_ms);
+
+/* ---- worker.c: a pool that grows with the backlog */
+int workers_start(struct engine *g, struct err *e) MUST_USE;
+void workers_stop(struct engine *g);
+void workers_need(struct engine *g); /* after adding a key */
+
+/* ---- await.c */
+void waiter_register(struct engine *g, struct waiter *w, const char *key, int64_t generation);
+/* 0 when the worker said so; its error; or ERR_CANCELLED. */
+int waiter_wait(struct engine *g, struct waiter *w, struct cancel *c, struct err *e) MUST_USE;
+void waiters_post(struct engine *g, const char *key, int64_t generation,
+                  const struct err *e /* NULL: fine */);
+
+/* ---- the reconcile functions, one per kind of key.  0 or -1; *again_ms >0: look again then. */
+int container_reconcile(struct engine *g, const char *id, int64_t *again_ms, struct err *e);
+int network_reconcile(struct engine *g, const char *id, int64_t *again_ms, struct err *e);
+int app_reconcile(struct engine *g, const char *name, int64_t *again_ms, struct err *e);
+
+/* ---- container_steps.c */
+int container_up(struct engine *g, const struct container *c, struct err *e) MUST_USE;
+/* What a container that does not run must not hold: addresses, ports, namespace, mounts. */
+int container_down(struct engine *g, const struct container *c, struct err *e) MUST_USE;
+/* And what only its existence justifies: bundle, writable layer, directory. */
+int container_erase(struct engine *g, const struct container *c, struct err *e) MUST_USE;
+
+/* ---- container_create.c */
+int spec_merge_image(struct container_spec *s, const struct image *img, struct err *e) MUST_USE;
+
+/* ---- container_exit.c: exits, waits, restart policy */
+int container_absorb(struct engine *g, struct container **c, const struct container_observed *o,
+                     struct err *e) MUST_USE;
+void waits_wake(struct engine *g, const struct container *c, bool exited, bool removed);
+
+/* ---- run_spec.c, endpoints.c, net_files.c */
+int run_spec_compose(struct engine *g, const struct container *c, const struct rootfs *rootfs,
+                     struct run_spec **out, struct err *e) MUST_USE;
+char *container_dir(struct engine *g, const char *id); /* <data_root>/containers/<id> */
+char *container_netns(struct engine *g, const struct container *c); /* path, or NULL: the host's */
+/* Chooses and writes down addresses and host ports for every network of c. */
+int endpoints_allocate(struct engine *g, struct container **c, struct err *e) MUST_USE;
+int endpoints_join(struct engine *g, const struct container *c, struct err *e) MUST_USE;
+int endpoints_leave(struct engine *g, const struct container *c, struct err *e) MUST_USE;
+int net_files_write(struct engine *g, const struct container *c, struct err *e) MUST_USE;
+/* Rewrites /etc/hosts of every running container of the network. */
+void net_files_refresh(struct engine *g, const char *network_id);
+/* "container:<ref>" of a mode string -> that container, or NULL with *e set. */
+struct container *mode_container(struct engine *g, const char *mode, struct err *e);
+
+/* ---- networks.c */
+int networks_ensure_predefined(struct engine *g, struct err *e) MUST_USE;
+struct network *network_for_mode(struct engine *g, const char *mode, struct err *e);
+void networks_taken(struct engine *g, struct strv *subnets);
+int network_make(struct engine *g, struct network *wanted, const char *by, bool wait,
+                 struct cancel *c, char **id, struct err *e) MUST_USE;
+
+/* ---- volumes.c */
+int volume_make(struct engine *g, struct volume *wanted, const char *by, struct volume **out,
+                struct err *e) MUST_USE;
+
+/* ---- events.c */
+int events_open(struct engine *g, struct err *e) MUST_USE;
+void events_close(struct engine *g);
+void event_emit_container(struct engine *g, const char *action, const struct container *c,
+                          const char *by);
+
+/* ---- execs.c */
+void exec_free(void *exec);
+
+/* ---- adopt.c */
+int adopt(struct engine *g, struct err *e) MUST_USE;
+
+/* ---- containers.c: setting a goal without waiting, as the app controller does it */
+struct goal_request {
+    enum container_goal goal;
+    bool keep;
+    const char *by;
+    int64_t stop_grace_s; /* -2: the spec's */
+    int stop_sig;         /* 0: the spec's */
+    bool hold;            /* a stop that restart policy and app respect */
+    bool remove_volumes;
+};
+int container_set_goal(struct engine *g, const char *id, const struct goal_request *rq,
+                       struct waiter *w, struct container **after, struct err *e) MUST_USE;
+
+/* ---- apps.c */
+void app_live_free(void *a);
+struct app_model *app_model_ref(struct engine *g, const char *name);
+void app_model_unref(struct engine *g, struct app_model *m);
+int apps_load(struct engine *g, struct err *e) MUST_USE;
+void app_world(struct engine *g, const char *name, struct container_list *cs,
+               struct network_list *ns, struct volume_list *vs);
+
+/* desired NULL: the app is to go */
+void app_plan_make(struct engine *g, const char *name, const struct app *desired, struct plan *out);
+bool app_is_ready(struct engine *g, const char *name);
+
+/* ---- names.c */
+void name_make_up(char *out, size_t size, unsigned attempt);

@@ -1,0 +1,176 @@
+/* objects: the snapshots in memory and the one way to change them.  See engine_internal.h. */
+#include <string.h>
+
+#include "reconciler/engine_internal.h"
+
+#define OBJECT_GET(kind)                                          \
+    struct kind *object_##kind(struct engine *g, const char *key) \
+    {                                                             \
+        struct kind *o;                                           \
+                                                                  \
+        mutex_lock(&g->lock);                                     \
+        o = map_get(&g->kind##s, key);                            \
+        o = o ? kind##_ref(o) : NULL;                             \
+        mutex_unlock(&g->lock);                                   \
+        return o;                                                 \
+    }
+
+OBJECT_GET(container)
+OBJECT_GET(network)
+OBJECT_GET(volume)
+
+void object_container_put(struct engine *g, struct container *c)
+{
+    struct container *old;
+
+    mutex_lock(&g->lock);
+    old = map_get(&g->containers, c->id);
+    if (!old || strcmp(old->name, c->name) != 0) {
+        if (old)
+            map_del(&g->names, old->name);
+        map_put(&g->names, c->name, xstrdup(c->id));
+    }
+    map_put(&g->containers, c->id, c); /* unrefs the old one */
+    mutex_unlock(&g->lock);
+}
+
+void object_container_drop(struct engine *g, const char *id)
+{
+    struct container *old;
+
+    mutex_lock(&g->lock);
+    old = map_get(&g->containers, id);
+    if (old)
+        map_del(&g->names, old->name);
+    map_del(&g->containers, id);
+    map_del(&g->live, id);
+    mutex_unlock(&g->lock);
+}
+
+void object_network_put(struct engine *g, struct network *n)
+{
+    mutex_lock(&g->lock);
+    map_put(&g->networks, n->id, n);
+    mutex_unlock(&g->lock);
+}
+
+void object_network_drop(struct engine *g, const char *id)
+{
+    mutex_lock(&g->lock);
+    map_del(&g->networks, id);
+    mutex_unlock(&g->lock);
+}
+
+void object_volume_put(struct engine *g, struct volume *v)
+{
+    mutex_lock(&g->lock);
+    map_put(&g->volumes, v->name, v);
+    mutex_unlock(&g->lock);
+}
+
+void object_volume_drop(struct engine *g, const char *name)
+{
+    mutex_lock(&g->lock);
+    map_del(&g->volumes, name);
+    mutex_unlock(&g->lock);
+}
+
+bool container_durable(const struct container *c)
+{
+    return !c->spec->auto_remove;
+}
+
+int container_change(struct engine *g, const char *id, bool durable, container_change_fn *fn,
+                     void *arg, struct container **after, struct err *e)
+{
+    cleanup_container struct container *now = NULL;
+    struct container *copy;
+    int r;
+
+    mutex_lock(&g->store);
+    now = object_container(g, id);
+    if (!now) {
+        mutex_unlock(&g->store);
+        return err_set(e, ERR_NOT_FOUND, "No such container: %s", id);
+    }
+    copy = container_copy(now);
+    r = fn(g, copy, arg, e) || state_container_put(g->st, copy, durable, e) ? -1 : 0;
+    if (r == 0) {
+        if (after) {
+            container_unref_p(after);
+            *after = container_ref(copy);
+        }
+        object_container_put(g, copy);
+    } else {
+        container_unref(copy);
+    }
+    mutex_unlock(&g->store);
+    return r;
+}
+
+int network_change(struct engine *g, const char *id, void (*fn)(struct network *copy),
+                   struct err *e)
+{
+    cleanup_network struct network *now = NULL;
+    struct network *copy;
+    int r;
+
+    mutex_lock(&g->store);
+    now = object_network(g, id);
+    if (!now) {
+        mutex_unlock(&g->store);
+        return err_set(e, ERR_NOT_FOUND, "network %s not found", id);
+    }
+    copy = network_copy(now);
+    fn(copy);
+    r = state_network_put(g->st, copy, true, e);
+    if (r == 0)
+        object_network_put(g, copy);
+    else
+        network_unref(copy);
+    mutex_unlock(&g->store);
+    return r;
+}
+
+void live_free(void *l)
+{
+    struct live *live = l;
+
+    free(live->removed_by);
+    free(live);
+}
+
+struct live *live_of(struct engine *g, const char *id)
+{
+    struct live *l = map_get(&g->live, id);
+
+    if (!l) {
+        l = xcalloc(1, sizeof(*l));
+        map_put(&g->live, id, l);
+    }
+    return l;
+}
+
+static void queue_key(struct engine *g, const char *kind, const char *name, int64_t delay_ms)
+{
+    cleanup_free char *key = str_printf("%s/%s", kind, name);
+
+    workqueue_add_after(g->q, key, delay_ms);
+    if (delay_ms <= 0)
+        workers_need(g);
+}
+
+void queue_container(struct engine *g, const char *id, int64_t delay_ms)
+{
+    queue_key(g, "container", id, delay_ms);
+}
+
+void queue_network(struct engine *g, const char *id)
+{
+    queue_key(g, "network", id, 0);
+}
+
+void queue_app(struct engine *g, const char *name, int64_t delay_ms)
+{
+    queue_key(g, "app", name, delay_ms);
+}

@@ -1,0 +1,227 @@
+/* run_spec: from a container's record to all that one start needs.  See core/runtime.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "reconciler/engine_internal.h"
+
+#define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+static bool has_env(const struct strv *env, const char *key)
+{
+    size_t n = strlen(key);
+
+    for (size_t i = 0; i < env->n; i++)
+        if (strncmp(env->v[i], key, n) == 0 && env->v[i][n] == '=')
+            return true;
+    return false;
+}
+
+static void compose_env(const struct container_spec *s, struct strv *env)
+{
+    if (!has_env(&s->env, "PATH"))
+        strv_add(env, DEFAULT_PATH);
+    if (!has_env(&s->env, "HOSTNAME"))
+        strv_addf(env, "HOSTNAME=%s", s->hostname ? s->hostname : "");
+    if (s->tty && !has_env(&s->env, "TERM"))
+        strv_add(env, "TERM=xterm");
+    for (size_t i = 0; i < s->env.n; i++)
+        strv_add(env, s->env.v[i]);
+}
+
+static struct run_mount *add_mount(struct run_spec *rs, enum mount_type type, const char *source,
+                                   const char *target)
+{
+    struct run_mount *m;
+
+    rs->mounts = xrealloc(rs->mounts, (rs->n_mounts + 1) * sizeof(*rs->mounts));
+    m = &rs->mounts[rs->n_mounts++];
+    *m = (struct run_mount){
+        .type = type, .source = str_dup_or_null(source), .target = path_clean(target)};
+    return m;
+}
+
+static bool mounted_by_user(const struct container_spec *s, const char *target)
+{
+    for (size_t i = 0; i < s->n_mounts; i++) {
+        cleanup_free char *t = path_clean(s->mounts[i].target);
+
+        if (strcmp(t, target) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void add_net_files(struct engine *g, const struct container *c, struct run_spec *rs)
+{
+    static const char *const files[] = {"resolv.conf", "hostname", "hosts"};
+    const char *mode = c->spec->network_mode;
+    const char *owner = c->id;
+    struct container *other = NULL;
+    cleanup_free char *dir = NULL;
+
+    if (str_starts(mode, "container:")) {
+        other = mode_container(g, mode, ERR_IGNORE); /* its absence was an error one step before */
+        owner = other ? other->id : owner;
+    }
+    dir = container_dir(g, owner);
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        cleanup_free char *target = str_printf("/etc/%s", files[i]);
+        cleanup_free char *source = path_join(dir, files[i]);
+
+        if (!mounted_by_user(c->spec, target))
+            add_mount(rs, MOUNT_BIND, source, target)->is_file = true;
+    }
+    if (other)
+        container_unref(other);
+}
+
+static int volume_source(struct engine *g, const struct mount_spec *m, char **out, struct err *e)
+{
+    cleanup_volume struct volume *v = object_volume(g, m->source);
+
+    if (!v)
+        return err_set(e, ERR_NOT_FOUND, "get %s: no such volume", m->source);
+    *out = str_empty(m->subpath) ? xstrdup(v->mountpoint) : path_join(v->mountpoint, m->subpath);
+    if (!str_empty(m->subpath) && !str_starts(*out, v->mountpoint))
+        return err_set(e, ERR_INVALID, "subpath %s leaves the volume %s", m->subpath, m->source);
+    return 0;
+}
+
+static int add_user_mount(struct engine *g, const struct mount_spec *m, struct run_spec *rs,
+                          struct err *e)
+{
+    cleanup_free char *source = NULL;
+    struct run_mount *rm;
+
+    if (m->type == MOUNT_VOLUME && volume_source(g, m, &source, e))
+        return -1;
+    if (m->type == MOUNT_BIND && !fs_exists(m->source))
+        return err_set(
+            e, ERR_INVALID,
+            "invalid mount config for type \"bind\": bind source path does not exist: %s",
+            m->source);
+    rm = add_mount(rs, m->type, m->type == MOUNT_VOLUME ? source : m->source, m->target);
+    rm->read_only = m->read_only;
+    rm->non_recursive = m->non_recursive;
+    rm->copy_up = m->type == MOUNT_VOLUME && !m->no_copy && str_empty(m->subpath);
+    rm->is_file = m->type == MOUNT_BIND && !fs_is_dir(m->source);
+    rm->propagation = str_dup_or_null(m->propagation);
+    rm->tmpfs_options = str_dup_or_null(m->tmpfs_options);
+    return 0;
+}
+
+static size_t depth(const char *path)
+{
+    size_t n = 0;
+
+    for (; *path; path++)
+        n += *path == '/';
+    return n;
+}
+
+static int shallow_first(const void *a, const void *b)
+{
+    const struct run_mount *x = a, *y = b;
+    size_t dx = depth(x->target), dy = depth(y->target);
+
+    return dx < dy ? -1 : dx > dy ? 1 : strcmp(x->target, y->target);
+}
+
+static int namespace_path(struct engine *g, const char *mode, const char *ns, char **out,
+                          struct err *e)
+{
+    cleanup_container struct container *other = NULL;
+
+    if (!mode || !str_starts(mode, "container:"))
+        return 0;
+    other = mode_container(g, mode, e);
+    if (!other)
+        return -1;
+    if (other->state.status != STATUS_RUNNING)
+        return err_set(e, ERR_CONFLICT,
+                       "cannot join %s namespace of a non running container: container %s is %s",
+                       ns, other->id, container_status_name(other->state.status));
+    *out = str_printf("/proc/%lld/ns/%s", (long long)other->state.pid, ns);
+    return 0;
+}
+
+/* --security-opt: "no-new-privileges[:true|=true]", "seccomp=unconfined|builtin|{...}",
+ * "apparmor=..." */
+static void security_options(struct engine *g, const struct container_spec *s, struct run_spec *rs)
+{
+    rs->no_new_privileges = g->cfg.no_new_privileges;
+    if (s->privileged)
+        rs->seccomp = xstrdup("unconfined");
+    for (size_t i = 0; i < s->security_opt.n; i++) {
+        const char *o = s->security_opt.v[i];
+
+        if (str_starts(o, "no-new-privileges"))
+            rs->no_new_privileges = !str_ends(o, "false");
+        else if (str_starts(o, "seccomp=") || str_starts(o, "seccomp:"))
+            str_set(&rs->seccomp, strcmp(o + 8, "builtin") == 0 ? NULL : o + 8);
+    }
+}
+
+static int add_mounts(struct engine *g, const struct container *c, struct run_spec *rs,
+                      struct err *e)
+{
+    add_net_files(g, c, rs);
+    for (size_t i = 0; i < c->spec->n_mounts; i++)
+        if (add_user_mount(g, &c->spec->mounts[i], rs, e))
+            return -1;
+    if (rs->n_mounts)
+        qsort(rs->mounts, rs->n_mounts, sizeof(*rs->mounts), shallow_first);
+    return 0;
+}
+
+static char *cgroup_of(struct engine *g, const struct container *c)
+{
+    const char *parent =
+        str_empty(c->spec->cgroup_parent) ? g->cfg.cgroup_parent : c->spec->cgroup_parent;
+
+    return str_printf("%s%s/%s", parent[0] == '/' ? "" : "/", parent, c->id);
+}
+
+static int fill(struct engine *g, const struct container *c, struct run_spec *rs, struct err *e)
+{
+    const struct container_spec *s = c->spec;
+    cleanup_free char *dir = container_dir(g, c->id);
+
+    rs->id = xstrdup(c->id);
+    rs->name = xstrdup(c->name);
+    container_spec_free(rs->spec);
+    rs->spec = container_spec_copy(s);
+    container_argv(s, &rs->argv);
+    compose_env(s, &rs->env);
+    rs->cwd = xstrdup(str_empty(s->working_dir) ? "/" : s->working_dir);
+    rs->hostname = str_dup_or_null(s->hostname);
+    rs->domainname = str_dup_or_null(s->domainname);
+    rs->netns_path = container_netns(g, c);
+    rs->cgroup = cgroup_of(g, c);
+    rs->log_driver = xstrdup(s->log_driver);
+    rs->log_path = str_printf("%s/%s-json.log", dir, c->id);
+    kvs_copy(&rs->log_opts, &s->log_opts);
+    security_options(g, s, rs);
+    if (namespace_path(g, s->ipc_mode, "ipc", &rs->ipc_path, e) ||
+        namespace_path(g, s->pid_mode, "pid", &rs->pid_path, e))
+        return -1;
+    return add_mounts(g, c, rs, e);
+}
+
+int run_spec_compose(struct engine *g, const struct container *c, const struct rootfs *rootfs,
+                     struct run_spec **out, struct err *e)
+{
+    struct run_spec *rs = run_spec_new();
+
+    rs->rootfs.overlay = rootfs->overlay;
+    strv_copy(&rs->rootfs.lower, &rootfs->lower);
+    rs->rootfs.upper = str_dup_or_null(rootfs->upper);
+    rs->rootfs.work = str_dup_or_null(rootfs->work);
+    if (fill(g, c, rs, e)) {
+        run_spec_free(rs);
+        return -1;
+    }
+    *out = rs;
+    return 0;
+}
