@@ -55,7 +55,12 @@ static void mem_free(struct stream *s)
 
 static inline void mem_stream_init(struct mem_stream *m, const char *input, size_t n, size_t piece)
 {
-    static const struct stream_ops ops = {mem_read, mem_write, mem_close_write, mem_free};
+    static const struct stream_ops ops = {
+        .read = mem_read,
+        .write = mem_write,
+        .close_write = mem_close_write,
+        .free = mem_free,
+    };
 
     *m = (struct mem_stream){
         .base = {.ops = &ops, .name = "memory"},
