@@ -16,6 +16,7 @@
 struct point {
     unsigned hits;
     unsigned fail_at; /* 0: never */
+    bool onwards;     /* and every later hit */
     bool kill;
 };
 
@@ -34,20 +35,26 @@ static struct point *point_at(const char *name)
     return p;
 }
 
-/* "name", "name:3", "name:3:kill" */
+/* "name", "name:3", "name:3+", "name:3:kill" */
 static void set_from_text(const char *text)
 {
     cleanup_strv struct strv part = {0};
+    bool onwards = false;
     int64_t nth = 1;
     struct point *p;
 
     strv_split(&part, text, ':');
+    if (part.n > 1 && str_ends(part.v[1], "+")) {
+        onwards = true;
+        part.v[1][strlen(part.v[1]) - 1] = '\0';
+    }
     if (part.n > 1 && parse_i64(part.v[1], 1, INT32_MAX, "BALLAST_FAULT", &nth, ERR_IGNORE)) {
-        fprintf(stderr, "BALLAST_FAULT: \"%s\" is not name:number[:kill]\n", text);
+        fprintf(stderr, "BALLAST_FAULT: \"%s\" is not name:number[+][:kill]\n", text);
         abort(); /* a test that injects nothing would pass for the wrong reason */
     }
     p = point_at(part.v[0]);
     p->fail_at = (unsigned)nth;
+    p->onwards = onwards;
     p->kill = part.n > 2 && str_eq(part.v[2], "kill");
 }
 
@@ -76,7 +83,7 @@ bool fault_hit(const char *name)
     read_environment();
     p = point_at(name);
     p->hits++;
-    fails = p->hits == p->fail_at;
+    fails = p->hits == p->fail_at || (p->onwards && p->hits > p->fail_at);
     kills = fails && p->kill;
     mutex_unlock(&lock);
     if (kills)
@@ -84,18 +91,25 @@ bool fault_hit(const char *name)
     return fails;
 }
 
-void fault_set(const char *name, unsigned nth, bool kill)
+static void set(const char *name, struct point want)
 {
     mutex_lock(&lock);
-    environment_read = true;
-    if (!name) {
+    environment_read = true; /* a test that sets points by hand wants no others */
+    if (name)
+        *point_at(name) = want;
+    else
         map_release(&points);
-    } else {
-        struct point *p = point_at(name);
-
-        *p = (struct point){.fail_at = nth, .kill = kill};
-    }
     mutex_unlock(&lock);
+}
+
+void fault_set(const char *name, unsigned nth, bool kill)
+{
+    set(name, (struct point){.fail_at = nth, .kill = kill});
+}
+
+void fault_set_from(const char *name, unsigned nth)
+{
+    set(name, (struct point){.fail_at = nth, .onwards = true});
 }
 
 unsigned fault_count(const char *name)

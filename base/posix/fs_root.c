@@ -47,7 +47,7 @@ static int expand_link(int at, const char *name, char **rest, struct strv *done)
     target[n] = '\0';
     if (target[0] == '/')
         strv_release(done);
-    joined = str_printf("%s/%s", target, *rest);
+    joined = str_printf("%s%s%s", target, **rest ? "/" : "", *rest);
     free(*rest);
     *rest = joined;
     return 1;
@@ -120,9 +120,11 @@ static int open_by_walk(int root_fd, const char *path, int flags, unsigned mode)
 
 int fs_open_in_root(int root_fd, const char *path, int flags, unsigned mode, struct err *e)
 {
+    bool creates =
+        (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE; /* has O_DIRECTORY's bit */
     struct open_how how = {
         .flags = (unsigned)flags | O_CLOEXEC,
-        .mode = flags & (O_CREAT | O_TMPFILE) ? mode : 0,
+        .mode = creates ? mode : 0,
         .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
     };
     int fd = -1;
