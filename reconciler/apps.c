@@ -130,6 +130,21 @@ static int store_record(struct engine *g, const char *name, struct err *e)
     return r;
 }
 
+/* A rescan that found what was there before costs nothing. */
+static bool is_known(struct engine *g, const struct app *model)
+{
+    struct app_live *a;
+    bool same;
+
+    mutex_lock(&g->lock);
+    a = map_get(&g->apps, model->name);
+    same = a && a->model && !a->rec.absent && !a->source_error &&
+           strcmp(a->rec.observed_revision, model->revision) == 0 &&
+           strcmp(a->rec.source, model->source) == 0;
+    mutex_unlock(&g->lock);
+    return same;
+}
+
 int apps_put(struct engine *g, struct app *model, struct err *e)
 {
     struct app_model *m = xcalloc(1, sizeof(*m)), *old = NULL;
@@ -139,6 +154,10 @@ int apps_put(struct engine *g, struct app *model, struct err *e)
 
     m->refs = 1;
     m->app = model;
+    if (is_known(g, model)) {
+        app_model_unref(g, m);
+        return 0;
+    }
     if (check_owner(g, name, model->source, e) ||
         state_revision_put(g->st, model, REVISION_NEW, e)) {
         app_model_unref(g, m);
@@ -247,6 +266,21 @@ void apps_names(struct engine *g, struct strv *out)
         strv_add(out, key);
     mutex_unlock(&g->lock);
     strv_sort(out);
+}
+
+void apps_of_source(struct engine *g, const char *source, struct strv *out)
+{
+    const char *key;
+    void *value;
+
+    mutex_lock(&g->lock);
+    for (size_t i = 0; map_at(&g->apps, &i, &key, &value); i++) {
+        const struct app_live *a = value;
+
+        if (!a->rec.absent && strcmp(a->rec.source, source) == 0)
+            strv_add(out, key);
+    }
+    mutex_unlock(&g->lock);
 }
 
 int apps_model(struct engine *g, const char *name, struct app **out, struct err *e)

@@ -35,7 +35,7 @@ struct stream;
 struct engine_config {
     const char *data_root, *exec_root;
     struct net_env net;
-    struct net_pool_base pools[16]; /* base NULL ends */
+    struct net_pool_base pools[32];
     size_t n_pools;
     const char *cgroup_parent;      /* "/ballast" */
     const char *default_log_driver; /* "json-file" */
@@ -230,3 +230,5 @@ int apps_suspend(struct engine *g, const char *name, bool suspended, const char 
  *  "plan":[{"op","resource","cause","state"}]} */
 int apps_status(struct engine *g, const char *name, struct jsonw *w, struct err *e) MUST_USE;
 void apps_names(struct engine *g, struct strv *out);
+/* Those that this source keeps and that are not on their way out. */
+void apps_of_source(struct engine *g, const char *source, struct strv *out);

@@ -1,0 +1,61 @@
+/* pidfile: see pidfile.h. */
+#include "agent/pidfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+int pidfile_lock_root(const char *data_root, struct err *e)
+{
+    cleanup_free char *path = path_join(data_root, "lock");
+    char text[32];
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    ssize_t n;
+
+    if (fd < 0)
+        return err_os(e, errno, "open %s", path);
+    if (flock(fd, LOCK_EX | LOCK_NB)) {
+        n = read(fd, text, sizeof(text) - 1);
+        text[n > 0 ? n : 0] = '\0';
+        close(fd);
+        return err_set(e, ERR_CONFLICT, "another agent (process %s) uses the data-root %s",
+                       str_trim(text), data_root);
+    }
+    snprintf(text, sizeof(text), "%d\n", (int)getpid());
+    if (ftruncate(fd, 0) ||
+        write(fd, text, strlen(text)) < 0) /* the descriptor stays: it is the lock */
+        return err_os(e, errno, "write %s", path);
+    return 0;
+}
+
+int pidfile_write(const char *path, struct err *e)
+{
+    cleanup_buf struct buf old = BUF_INIT(64);
+    cleanup_free char *dir = path_dir(path);
+    int64_t pid = 0;
+    char text[32];
+
+    if (fs_mkdir_p(dir, 0711, e))
+        return -1;
+    if (fs_read(path, &old, ERR_IGNORE) == 0 &&
+        parse_i64(str_trim(old.data), 2, INT32_MAX, "pid", &pid, ERR_IGNORE) == 0 &&
+        pid != getpid()) {
+        cleanup_free char *proc = str_printf("/proc/%lld", (long long)pid);
+
+        if (fs_exists(proc))
+            return err_set(
+                e, ERR_CONFLICT,
+                "process with PID %lld is still running; if it is not an agent, remove %s",
+                (long long)pid, path);
+    }
+    snprintf(text, sizeof(text), "%d", (int)getpid());
+    return fs_write_atomic(path, text, strlen(text), 0644, false, e);
+}
