@@ -70,6 +70,8 @@ int ipam_choose_pool(const struct net_pool_base *bases, size_t n_bases, const st
 /* Fills what is missing in pool (gateway: first address) and checks what is there, in Docker's
  * words. */
 int ipam_check_pool(struct ipam_pool *pool, struct err *e) MUST_USE;
+/* "invalid pool request: Pool overlaps ..." when it overlaps with one of `taken`. */
+int ipam_check_overlap(const char *subnet, const struct strv *taken, struct err *e) MUST_USE;
 /* The lowest free address, or `want` if given and free.  used: addresses without prefix length. */
 int ipam_allocate(const struct ipam_pool *pool, const struct strv *used, const char *want,
                   char **addr, struct err *e) MUST_USE;
