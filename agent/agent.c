@@ -210,6 +210,21 @@ static int open_sources(struct agent *a, struct err *e)
     return 0;
 }
 
+int agent_erase(const struct config *c, struct err *e)
+{
+    struct agent *a = xcalloc(1, sizeof(*a));
+    int r;
+
+    a->cfg = c;
+    umask(022);
+    r = open_roots(c, e) || open_stores(a, e) || open_engine(a, e) || engine_erase(a->g, e) ? -1
+                                                                                            : 0;
+    agent_close(a);
+    if (r || fs_remove_all(c->data_root, e) || fs_remove_all(c->exec_root, e))
+        return -1;
+    return 0;
+}
+
 int agent_open(const struct config *c, struct agent **out, struct err *e)
 {
     struct agent *a = xcalloc(1, sizeof(*a));

@@ -14,4 +14,6 @@ struct agent;
 
 int agent_open(const struct config *c, struct agent **out, struct err *e) MUST_USE;
 void agent_rescan(struct agent *a);
+/* Without serving: removes what data-root knows of, then data-root and exec-root themselves. */
+int agent_erase(const struct config *c, struct err *e) MUST_USE;
 void agent_close(struct agent *a);

@@ -31,7 +31,7 @@ struct config {
     char *storage_driver, *log_driver, *log_level, *log_format, *preload_images, *shim;
     bool debug, ip_forward, ip_masq, icc, init, no_new_privileges, live_restore, experimental,
         validate;
-    bool show_version, show_help;
+    bool show_version, show_help, erase;
     int64_t mtu, default_shm_size, default_stop_timeout, max_concurrent_downloads, shutdown_timeout,
         workers;
     struct strv dns, insecure_registries, registry_mirrors, labels;

@@ -119,7 +119,7 @@ int main(int argc, char **argv)
         sigaddset(&signals, SIGUSR1);
         pthread_sigmask(SIG_BLOCK, &signals, NULL);
         say_notices(&c);
-        r = run(&c, &signals, &e);
+        r = c.erase ? agent_erase(&c, &e) : run(&c, &signals, &e);
         if (r)
             log_error("the agent cannot run", "error=%s", log_quote(e.msg));
     }

@@ -53,6 +53,9 @@ int engine_open(const struct engine_config *cfg, struct state *st, struct images
 int engine_start(struct engine *g, struct err *e) MUST_USE;
 void engine_close(struct engine *g); /* containers keep running */
 
+/* Removes every app, container, network and volume, and every trace in the kernel. */
+int engine_erase(struct engine *g, struct err *e) MUST_USE;
+
 const struct engine_config *engine_config(const struct engine *g);
 struct images *engine_images(struct engine *g);
 struct runtime *engine_runtime(struct engine *g);
