@@ -23,13 +23,14 @@ enum proto { PROTO_TCP, PROTO_UDP, PROTO_SCTP };
 const char *proto_name(enum proto p);
 int proto_parse(const char *s, enum proto *out, struct err *e) MUST_USE;
 
-/* One entry of HostConfig.PortBindings.  host_port 0: any free port; host_port_end for "8000-8010".
- */
+/* One entry of HostConfig.PortBindings.  host_port 0: any free port; host_port_end is 8010
+ * for "8000-8010", else 0. */
 struct port_binding {
     uint16_t port;
     enum proto proto;
     char *host_ip; /* NULL or "": all addresses */
     uint16_t host_port, host_port_end;
+    bool given_null, given_empty; /* PortBindings had null or [] here: inspect says so; any port */
 };
 
 /* An exposed port, Config.ExposedPorts. */
@@ -61,6 +62,8 @@ struct mount_spec {
     struct kvs labels;      /* volume */
     char *tmpfs_options;    /* "size=64m,mode=1777" */
     char *consistency;
+    char *mode; /* Mode of inspect: the third part of a bind, "z" for a named volume without one */
+    bool no_ro_recursive, force_ro_recursive; /* bind: ReadOnlyNonRecursive, ...ForceRecursive */
 };
 
 enum restart_policy { RESTART_NO, RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_UNLESS_STOPPED };
@@ -95,6 +98,7 @@ struct container_spec {
     /* Config */
     char *hostname, *domainname, *user;
     bool attach_stdin, attach_stdout, attach_stderr, tty, open_stdin, stdin_once, network_disabled;
+    bool args_escaped; /* Windows; kept for inspect */
     struct exposed_port *exposed;
     size_t n_exposed;
     struct strv env; /* "K=V" */
@@ -144,6 +148,9 @@ struct container_spec {
     struct strv links, security_opt;
     char *ipc_mode, *pid_mode, *uts_mode, *userns_mode, *cgroupns_mode, *runtime,
         *container_id_file;
+    char *cgroup, *isolation;                      /* kept for inspect; isolation: "", "default" */
+    int64_t cpu_count, cpu_percent;                /* Windows; kept for inspect */
+    int64_t io_maximum_iops, io_maximum_bandwidth; /* Windows; must be 0 */
     int64_t oom_score_adj, shm_size;
     struct kvs sysctls, storage_opt, annotations;
     bool init, init_set;
@@ -154,6 +161,10 @@ struct container_spec {
     /* NetworkingConfig */
     struct endpoint_config *endpoints;
     size_t n_endpoints;
+
+    /* Bit n: row n of the table in container_spec.c was given as [] or {}, which inspect tells from
+     * null. */
+    uint64_t empty_given[2];
 };
 
 struct container_spec *container_spec_new(void); /* with Docker's defaults */
@@ -172,6 +183,16 @@ int container_spec_decode(const struct json *body, struct container_spec *out,
 /* The three objects as inspect prints them; one call per key, value only. */
 void container_spec_encode_config(const struct container_spec *s, struct jsonw *w);
 void container_spec_encode_host(const struct container_spec *s, struct jsonw *w);
+/* The Config of `image inspect` as API 1.50 and later have it: only what an image can have. */
+void container_spec_encode_image(const struct container_spec *s, struct jsonw *w);
+/* What of NetworkingConfig was asked for one network: IPAMConfig, Links, Aliases, MacAddress,
+ * DriverOpts, GwPriority as keys of an object that is open in w. */
+void endpoint_config_encode(const struct endpoint_config *ec, struct jsonw *w);
+void endpoint_config_release(struct endpoint_config *ec);
+void endpoint_config_copy(struct endpoint_config *dst, const struct endpoint_config *src);
+/* One EndpointsConfig value (also of POST /networks/{id}/connect); network is left alone. */
+int endpoint_config_decode(const struct json *j, struct endpoint_config *out,
+                           struct err *e) MUST_USE;
 /* Everything, for the database; container_spec_load() reads it back.  Round trip is the identity.
  */
 void container_spec_store(const struct container_spec *s, struct jsonw *w);
@@ -268,6 +289,10 @@ static inline void container_unref_p(struct container **c)
 void container_state_store(const struct container_state *s, struct jsonw *w);
 int container_state_load(const struct json *j, struct container_state *out, struct err *e) MUST_USE;
 void container_state_release(struct container_state *s);
+void container_state_copy(struct container_state *dst, const struct container_state *src);
+void endpoint_release(struct endpoint *ep);
+void endpoint_copy(struct endpoint *dst, const struct endpoint *src);
+void port_map_copy(struct port_map *dst, const struct port_map *src);
 
 /* argv of the first process: entrypoint followed by cmd. */
 void container_argv(const struct container_spec *s, struct strv *out);

@@ -40,6 +40,7 @@ struct image {
 };
 
 struct image *image_new(void);
+struct image *image_copy(const struct image *i); /* refs 1 */
 struct image *image_ref(const struct image *i);
 void image_unref(const struct image *i);
 static inline void image_unref_p(struct image **i)

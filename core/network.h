@@ -22,6 +22,7 @@ struct network {
     bool internal, attachable, ingress, config_only, enable_ipv4, enable_ipv6, predefined;
     char *ipam_driver; /* "default" */
     struct kvs ipam_options;
+    bool ipam_options_set; /* inspect prints null for what was not given */
     struct ipam_pool *pools;
     size_t n_pools;
     bool pools_auto; /* chosen by us: static addresses are refused */

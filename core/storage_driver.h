@@ -28,6 +28,7 @@ typedef int layer_fill_fn(void *arg, int dir_fd, struct err *e);
 
 struct storage_driver_ops {
     const char *name; /* "overlay2", "vfs", "windowsfilter" */
+    bool independent; /* a layer's files do not depend on its parent's: fill them in any order */
 
     /* Can this driver work on the file system of `root`?  -1 with the reason in *e. */
     int (*usable)(const char *root, struct err *e);
