@@ -113,24 +113,27 @@ const char *log_quote(const char *value)
     return out;
 }
 
+/* What follows a backslash, moving *p to its last character. */
+static char unescape(const char **p)
+{
+    char c = *++*p;
+
+    if (c == 'x' && (*p)[1] && (*p)[2]) {
+        const char hex[] = {(*p)[1], (*p)[2], '\0'};
+
+        *p += 2;
+        return (char)strtol(hex, NULL, 16);
+    }
+    return (char)(c == 'n' ? '\n' : c == 'r' ? '\r' : c == 't' ? '\t' : c);
+}
+
 static void unquote_into(const char **s, struct buf *out)
 {
     const char *p = *s + 1;
 
     for (; *p && *p != '"'; p++) {
-        char c = *p;
+        char c = *p == '\\' && p[1] ? unescape(&p) : *p;
 
-        if (c == '\\' && p[1]) {
-            c = *++p;
-            if (c == 'x' && p[1] && p[2]) {
-                const char hex[] = {p[1], p[2], '\0'};
-
-                c = (char)strtol(hex, NULL, 16);
-                p += 2;
-            } else {
-                c = (char)(c == 'n' ? '\n' : c == 'r' ? '\r' : c == 't' ? '\t' : c);
-            }
-        }
         buf_add(out, &c, 1);
     }
     *s = *p ? p + 1 : p;
