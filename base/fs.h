@@ -31,6 +31,8 @@ bool fs_exists(const char *path);
 bool fs_is_dir(const char *path);
 int fs_list(const char *path, struct strv *names, struct err *e) MUST_USE; /* sorted, no . and .. */
 int fs_sync_dir(const char *path, struct err *e) MUST_USE;
+/* Absolute, without symlinks; the caller frees *out.  What is not there is ERR_NOT_FOUND. */
+int fs_real_path(const char *path, char **out, struct err *e) MUST_USE;
 int fs_disk_free(const char *path, int64_t *free_bytes, int64_t *total_bytes,
                  struct err *e) MUST_USE;
 /* Total bytes of the regular files below. */

@@ -36,6 +36,7 @@ struct yaml_node {
 #define YAML_MAX_BYTES (4 * 1024 * 1024)
 #define YAML_MAX_NODES 100000
 #define YAML_MAX_DEPTH 64
+#define YAML_MAX_KEYS  10000 /* of one mapping; duplicates are looked for one by one */
 
 struct yaml_doc {
     struct yaml_node *root; /* never NULL after success; YAML_NULL for an empty text */
