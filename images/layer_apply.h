@@ -1,0 +1,25 @@
+/*
+ * layer_apply: unpacks a layer's tar below a directory, and nowhere else.
+ *
+ * Every path is walked from the directory's descriptor, one component at a time; a symbolic link on
+ * the way is followed as a chroot would follow it, never outside.  The last component is never
+ * followed.  Names that climb out (`..`) are refused, absolute ones start at the directory.
+ *
+ * Whiteouts, in overlay form: `.wh.x` becomes the character device 0:0 `x`, `.wh..wh..opq` the
+ * attribute trusted.overlay.opaque of its directory.  In flat form (the parent's files are there
+ * already) they delete, sparing what this layer itself brought.  Either way they speak of the
+ * layers below only, wherever in the tar they stand.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "images/decompress.h"
+
+enum whiteout_form { WHITEOUT_OVERLAY, WHITEOUT_FLAT };
+
+/* Reads the tar to the end of the stream.  *size: bytes of the regular files. */
+int layer_apply(int root_fd, read_fn *read, void *arg, enum whiteout_form form, int64_t *size,
+                struct err *e) MUST_USE;
