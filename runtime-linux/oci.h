@@ -8,7 +8,7 @@
  *         "user": "name[:group]", "groups": ["wheel", "1000"],
  *         "init": true,
  *         "uidBase": 100000,            (rootfs is shown shifted: idmapped layers)
- *         "mounts": {"/data": {"copyUp": true}, "/etc/hosts": {"isFile": true}}
+ *         "mounts": {"/data": {"copyUp": true}}
  *     }
  *
  * Unknown keys are ignored, as the specification says; a wrong type is ERR_INVALID and names the
@@ -55,7 +55,6 @@ struct oci_mount {
     char *destination, *type, *source;
     struct strv options;
     bool copy_up; /* "io.ballast": fill an empty source with the image's content first */
-    bool is_file; /* "io.ballast": make the target as a file even if source is not one yet */
 };
 
 struct oci_device {

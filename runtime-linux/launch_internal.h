@@ -1,0 +1,126 @@
+/*
+ * launch_internal: the steps of launch.c and init.c, and what they pass on.
+ *
+ * Two processes take part.  The launcher, with the host's rights, opens everything that is named by
+ * a host path: bind sources become detached mounts, the overlay is made, namespaces to join are
+ * entered (and left again).  The child, born in the new namespaces, only ever attaches descriptors
+ * below the container's root.  So when a path that the container controls is resolved, the host's
+ * tree is gone already, and no name is looked up twice.
+ */
+#pragma once
+
+#include <linux/filter.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "runtime-linux/cgroup.h"
+#include "runtime-linux/launch.h"
+#include "runtime-linux/oci.h"
+#include "runtime-linux/sync_pipe.h"
+
+struct user;
+
+/* One of v1's hierarchies, or v2's tree, as the container shall see it. */
+struct cgroup_view {
+    char *name; /* "memory", "cpu,cpuacct", "systemd"; "": v2 */
+    int tree;   /* detached mount of the container's own directory */
+};
+
+/* What the launcher has opened. */
+struct prepared {
+    int root;    /* detached mount */
+    int *binds;  /* per cfg->mounts: detached mount, -1 where the child makes it */
+    size_t n_binds;
+    int *devices; /* per device (defaults first): detached mount of the host's node; NULL: mknod */
+    size_t n_devices;
+    int sysfs;   /* host's sysfs for a user namespace that may not mount its own; -1 */
+    struct cgroup_view *cgroups;
+    size_t n_cgroups;
+};
+
+struct seccomp_program {
+    struct sock_filter *code; /* NULL: unconfined */
+    unsigned short n;
+    unsigned flags;
+};
+
+/* All that the child needs; lives on the launcher's stack and is inherited by the clone. */
+struct child {
+    const struct oci_config *cfg;
+    const struct launch_io *io;
+    struct prepared *prepared; /* NULL for exec */
+    struct sync_pipe *sync;
+    const struct seccomp_program *seccomp;
+    /* What is run, as whom: the config's, or the exec's. */
+    const struct strv *args, *env;
+    const char *cwd, *user_text;
+    bool terminal, reaper;
+    int slave; /* of the pty, once it is open; -1 */
+    int64_t console_height, console_width;
+    struct oci_caps caps;
+    const int *target_ns; /* exec: the namespaces to enter */
+};
+
+/* ---- launcher */
+/* In: joins namespaces that have a path, keeping our own in saved; out: back.  rootfs and binds are
+ * prepared in between. */
+struct saved_ns {
+    int fd[OCI_NS_COUNT];
+};
+int namespaces_join(const struct oci_config *cfg, struct saved_ns *saved, struct err *e) MUST_USE;
+int namespaces_return(struct saved_ns *saved, struct err *e) MUST_USE;
+uint64_t namespaces_clone_flags(const struct oci_config *cfg);
+/* Descriptors of all namespaces of a process, for exec; -1 where it is in ours already. */
+int namespaces_open(int64_t pid, int fd[OCI_NS_COUNT], struct err *e) MUST_USE;
+void namespaces_close(int fd[OCI_NS_COUNT]);
+int namespaces_enter_pid(int fd, struct saved_ns *saved, struct err *e) MUST_USE;
+int idmap_write(pid_t pid, const struct oci_config *cfg, struct err *e) MUST_USE;
+
+int rootfs_prepare(const struct oci_config *cfg, int *out, struct err *e) MUST_USE;
+int idmap_tree(int tree, const struct oci_config *cfg, struct err *e) MUST_USE;
+int mounts_prepare(const struct oci_config *cfg, struct cgroup *cg, struct prepared *p,
+                   struct err *e) MUST_USE;
+int devices_prepare(const struct oci_config *cfg, struct prepared *p, struct err *e) MUST_USE;
+int cgroup_prepare_views(struct cgroup *cg, struct prepared *p, struct err *e) MUST_USE;
+/* v2 and CLONE_INTO_CGROUP: a directory descriptor, or -1. */
+int cgroup_clone_fd(struct cgroup *cg);
+int seccomp_compile(const struct oci_seccomp *s, struct seccomp_program *out,
+                    struct err *e) MUST_USE;
+void seccomp_program_release(struct seccomp_program *p);
+
+/* ---- child */
+_Noreturn void child_run(struct child *c);      /* init.c: a container's first process */
+_Noreturn void child_run_exec(struct child *c); /* exec_enter.c */
+_Noreturn void child_finish(struct child *c, int root_fd, int proc_fd); /* process.c */
+
+int namespaces_finish(const struct oci_config *cfg, struct err *e) MUST_USE;
+int namespaces_setns_all(const int fd[OCI_NS_COUNT], struct err *e) MUST_USE;
+int rootfs_pivot(int root, struct err *e) MUST_USE;
+int rootfs_seal(const struct oci_config *cfg, int root, struct err *e) MUST_USE;
+int mounts_attach(const struct oci_config *cfg, int root, struct prepared *p,
+                  struct err *e) MUST_USE;
+int mounts_private_proc(struct err *e) MUST_USE; /* a procfs nobody else sees, or -1 */
+/* Opens (O_PATH) `path` below root, making what is missing. */
+int mounts_make_target(int root, const char *path, bool is_dir, struct err *e) MUST_USE;
+int copy_up(int image_dir, int volume_dir, struct err *e) MUST_USE;
+int devices_make(const struct oci_config *cfg, int root, struct prepared *p,
+                 struct err *e) MUST_USE;
+int devices_console(int root, int slave, struct err *e) MUST_USE;
+/* A verified /dev/null of the container's own, O_PATH. */
+int devices_open_null(int root, struct err *e) MUST_USE;
+int mask_paths(const struct oci_config *cfg, int root, struct err *e) MUST_USE;
+int sysctl_check(const struct oci_config *cfg, struct err *e) MUST_USE; /* launcher */
+int sysctl_apply(const struct oci_config *cfg, int proc_fd, struct err *e) MUST_USE;
+int rlimits_check(const struct oci_process *p, struct err *e) MUST_USE; /* launcher */
+int rlimits_apply(const struct oci_process *p, struct err *e) MUST_USE;
+/* Makes a pty of the container's own, sends the master to the launcher, sets c->slave. */
+int terminal_open(struct child *c, int root, struct err *e) MUST_USE;
+void child_reset_signals(void);
+int child_become_root(struct err *e) MUST_USE;
+int seccomp_install(const struct seccomp_program *p, struct err *e) MUST_USE;
+
+/* reaper.c: pid 1 with "init": forks the process and returns in the child of the two only. */
+void reaper_split(bool terminal);

@@ -1,0 +1,207 @@
+/*
+ * rootfs: the container's root, from a description to "/".
+ *
+ * The launcher makes a detached mount (an overlay, or a clone of a directory); nothing of it shows
+ * on the host, and closing the descriptor is the whole clean-up.  The child puts it over its own
+ * "/", pivots, and lets the host's tree go.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "runtime-linux/fsctx.h"
+#include "runtime-linux/launch_internal.h"
+#include "runtime-linux/syscalls.h"
+
+/* Every directory of the overlay as a descriptor: a path for the kernel that is short and holds
+ * none of its separators, whatever the directory is called. */
+struct layers {
+    int *fds; /* lower, topmost first */
+    size_t n;
+    int upper_base; /* holds upper and work */
+};
+
+static void layers_release(struct layers *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        fd_close_p(&l->fds[i]);
+    free(l->fds);
+    fd_close_p(&l->upper_base);
+}
+
+/* With an id map the layer is seen through a mapped clone of its mount. */
+static int open_layer(const char *path, const struct oci_config *cfg, struct err *e)
+{
+    cleanup_fd int fd = -1;
+
+    if (cfg->uid_base < 0)
+        fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    else
+        fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    if (fd < 0)
+        return err_os(e, errno, "open the layer %s", path);
+    if (cfg->uid_base >= 0 && idmap_tree(fd, cfg, e))
+        return err_wrap(e, "map the ids of the layer %s", path);
+    return take_fd(fd);
+}
+
+static int open_layers(const struct oci_config *cfg, struct layers *l, struct err *e)
+{
+    cleanup_free char *base = cfg->upper ? path_dir(cfg->upper) : NULL;
+    cleanup_free char *work_base = cfg->work ? path_dir(cfg->work) : NULL;
+
+    l->fds = xcalloc(cfg->lower.n, sizeof(*l->fds));
+    for (size_t i = 0; i < cfg->lower.n; i++) {
+        l->fds[l->n] = open_layer(cfg->lower.v[i], cfg, e);
+        if (l->fds[l->n++] < 0)
+            return -1;
+    }
+    if (!base)
+        return 0;
+    if (!str_eq(base, work_base))
+        return err_set(e, ERR_INVALID, "upper and work of the root must be siblings: %s, %s",
+                       cfg->upper, cfg->work);
+    l->upper_base = open_layer(base, cfg, e);
+    return l->upper_base < 0 ? -1 : 0;
+}
+
+/* One option for all of them, for kernels before 6.5: at most a page of text. */
+static int add_lowers_joined(int fs, const struct layers *l, struct err *e)
+{
+    cleanup_buf struct buf all = BUF_INIT(4000);
+
+    for (size_t i = 0; i < l->n; i++)
+        buf_addf(&all, "%s/proc/self/fd/%d", i ? ":" : "", l->fds[i]);
+    if (buf_check(&all, "the list of overlay layers", e))
+        return -1;
+    return fsctx_string(fs, "lowerdir", all.data, e);
+}
+
+static int add_lowers(int fs, const struct layers *l, struct err *e)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        char path[32];
+
+        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", l->fds[i]);
+        if (fsconfig(fs, FSCONFIG_SET_STRING, "lowerdir+", path, 0) == 0)
+            continue;
+        return i > 0 ? fsctx_err(fs, errno, "add an overlay layer", e)
+                     : add_lowers_joined(fs, l, e);
+    }
+    return 0;
+}
+
+static int overlay_new(const struct oci_config *cfg, const struct layers *l, struct err *e)
+{
+    cleanup_fd int fs = fsctx_open("overlay", e);
+    char path[300];
+
+    if (fs < 0 || fsctx_string(fs, "source", "overlay", e) || add_lowers(fs, l, e))
+        return -1;
+    if (cfg->upper) {
+        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", l->upper_base,
+                       path_base(cfg->upper));
+        if (fsctx_string(fs, "upperdir", path, e))
+            return -1;
+        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", l->upper_base,
+                       path_base(cfg->work));
+        if (fsctx_string(fs, "workdir", path, e))
+            return -1;
+    }
+    /* Not known to every kernel, and only a matter of caution: an upper directory that was once
+     * used with an index must still mount. */
+    (void)fsconfig(fs, FSCONFIG_SET_STRING, "index", "off", 0);
+    return fsctx_mount(fs, cfg->upper ? 0 : MOUNT_ATTR_RDONLY, e);
+}
+
+static int prepare_overlay(const struct oci_config *cfg, int *out, struct err *e)
+{
+    struct layers l = {.upper_base = -1};
+    int fd = open_layers(cfg, &l, e) ? -1 : overlay_new(cfg, &l, e);
+
+    layers_release(&l);
+    if (fd < 0)
+        return err_wrap(e, "make the overlay root");
+    *out = fd;
+    return 0;
+}
+
+int rootfs_prepare(const struct oci_config *cfg, int *out, struct err *e)
+{
+    cleanup_fd int fd = -1;
+
+    if (cfg->overlay)
+        return prepare_overlay(cfg, out, e);
+    fd = open_tree(AT_FDCWD, cfg->root, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+    if (fd < 0)
+        return err_os(e, errno, "open the root %s", cfg->root);
+    if (mount_attrs(fd, 0, 0, MS_PRIVATE, AT_RECURSIVE, cfg->root, e))
+        return -1;
+    if (cfg->uid_base >= 0 && idmap_tree(fd, cfg, e))
+        return err_wrap(e, "map the ids of the root %s", cfg->root);
+    *out = take_fd(fd);
+    return 0;
+}
+
+/*
+ * The new root goes over "/" itself, so no directory of the host has to be reachable by a child
+ * that is nobody outside its user namespace.
+ */
+int rootfs_pivot(int root, struct err *e)
+{
+    cleanup_fd int host = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    if (host < 0)
+        return err_os(e, errno, "open /");
+    /* The sources of binds were cloned before this, so their propagation is not lost. */
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+        return err_os(e, errno, "make the mounts private");
+    if (move_mount(root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH))
+        return err_os(e, errno, "attach the root");
+    if (fchdir(root))
+        return err_os(e, errno, "enter the root");
+    if (sys_pivot_root(".", "."))
+        return err_os(e, errno, "pivot_root");
+    if (fchdir(host) || umount2(".", MNT_DETACH))
+        return err_os(e, errno, "detach the host's root");
+    if (chdir("/"))
+        return err_os(e, errno, "chdir to the root");
+    return 0;
+}
+
+static const struct {
+    const char *name;
+    unsigned long flag;
+    unsigned recursive;
+} propagations[] = {
+    {"private",     MS_PRIVATE,    0           },
+    {"rprivate",    MS_PRIVATE,    AT_RECURSIVE},
+    {"shared",      MS_SHARED,     0           },
+    {"rshared",     MS_SHARED,     AT_RECURSIVE},
+    {"slave",       MS_SLAVE,      0           },
+    {"rslave",      MS_SLAVE,      AT_RECURSIVE},
+    {"unbindable",  MS_UNBINDABLE, 0           },
+    {"runbindable", MS_UNBINDABLE, AT_RECURSIVE},
+};
+
+static int set_propagation(const char *name, int root, struct err *e)
+{
+    for (size_t i = 0; i < ARRAY_LEN(propagations); i++)
+        if (str_eq(propagations[i].name, name))
+            return mount_attrs(root, 0, 0, propagations[i].flag, propagations[i].recursive, "/", e);
+    return err_set(e, ERR_INVALID, "linux.rootfsPropagation: unknown value \"%s\"", name);
+}
+
+int rootfs_seal(const struct oci_config *cfg, int root, struct err *e)
+{
+    if (cfg->root_readonly && mount_attrs(root, MOUNT_ATTR_RDONLY, 0, 0, 0, "/", e))
+        return -1;
+    if (!str_empty(cfg->rootfs_propagation) && set_propagation(cfg->rootfs_propagation, root, e))
+        return -1;
+    return 0;
+}
