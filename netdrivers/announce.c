@@ -8,9 +8,30 @@
 #include <net/ethernet.h>
 #include <net/if_arp.h>
 #include <netinet/if_ether.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 
 #include "base/fs.h"
+
+/*
+ * One socket for the life of the process: closing one waits for an RCU grace period, milliseconds
+ * that a container's start would pay.  It is bound to nothing and receives nothing.
+ */
+static int packet_socket(struct err *e)
+{
+    static _Atomic int shared = -1;
+    int none = -1, fd = shared;
+
+    if (fd >= 0)
+        return fd;
+    fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return err_os(e, errno, "open packet socket");
+    if (atomic_compare_exchange_strong(&shared, &none, fd))
+        return fd;
+    fd_close(fd); /* another thread was first */
+    return none;
+}
 
 int announce_address(int bridge_index, uint32_t addr, const uint8_t mac[MAC_LEN], struct err *e)
 {
@@ -29,11 +50,10 @@ int announce_address(int bridge_index, uint32_t addr, const uint8_t mac[MAC_LEN]
                    .ar_op = htons(ARPOP_REQUEST)},
     };
     uint32_t wire = htonl(addr);
-    /* Protocol 0: it shall receive nothing. */
-    cleanup_fd int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int fd = packet_socket(e);
 
     if (fd < 0)
-        return err_os(e, errno, "open packet socket");
+        return -1;
     memcpy(arp.arp_sha, mac, MAC_LEN);
     memcpy(arp.arp_spa, &wire, sizeof(wire));
     memcpy(arp.arp_tpa, &wire, sizeof(wire));

@@ -235,6 +235,26 @@ static int ensure_pair(struct nl *nl, struct place *p, struct rtnl_link *link, b
     return rtnl_link_get(nl, p->host_name, link, e);
 }
 
+/*
+ * icc=false: ports reach the bridge itself, and so the host, but not each other.
+ *
+ * With br_netfilter a packet that a container sends to its own published port is turned round
+ * inside the bridge, which only a port in hairpin mode allows.  Without, it is routed, and the mode
+ * would only echo a container's broadcasts to itself.
+ */
+static int set_up_port(struct nl *nl, const struct place *p, const struct rtnl_link *link,
+                       struct err *e)
+{
+    bool isolated = !p->options.icc;
+    int hairpin = 0;
+
+    if (sysctl_read("net/bridge/bridge-nf-call-iptables", &hairpin, e) && e->kind != ERR_NOT_FOUND)
+        return -1;
+    if (link->isolated == isolated && link->hairpin == !!hairpin)
+        return 0;
+    return rtnl_port_set(nl, link->index, isolated, hairpin, e);
+}
+
 static int set_up_host_end(struct nl *nl, const struct place *p, const struct rtnl_link *link,
                            const struct rtnl_link *bridge, struct err *e)
 {
@@ -250,10 +270,7 @@ static int set_up_host_end(struct nl *nl, const struct place *p, const struct rt
     change.no_ipv6_address = change.up;
     if ((change.alias || change.master || change.up) && rtnl_link_set(nl, link->index, &change, e))
         return -1;
-    /* icc=false: ports reach the bridge itself, and so the host, but not each other. */
-    if (link->isolated == p->options.icc)
-        return rtnl_port_set_isolated(nl, link->index, !p->options.icc, e);
-    return 0;
+    return set_up_port(nl, p, link, e);
 }
 
 /* Neighbours that remember an earlier owner of the address learn of the new one.  Not worth failing

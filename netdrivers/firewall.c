@@ -187,7 +187,7 @@ int firewall_ensure(const struct net_env *env, bool *rebuilt, struct err *e)
 
     if (rebuilt)
         *rebuilt = false;
-    if (nl_open(&nl, NETLINK_NETFILTER, NULL, e) || is_current(&nl, env, &current, e))
+    if (nl_open_shared(&nl, e) || is_current(&nl, env, &current, e))
         return -1;
     if (current)
         return 0;
@@ -261,7 +261,7 @@ static int sync_sets(const struct net_env *env, const char *const *sets, size_t 
 {
     cleanup_nl struct nl nl = NL_INIT;
 
-    if (nl_open(&nl, NETLINK_NETFILTER, NULL, e))
+    if (nl_open_shared(&nl, e))
         return -1;
     for (int i = 0;; i++) {
         if (sync_once(&nl, env->instance, sets, n_sets, owner, want, e) == 0)
@@ -416,7 +416,7 @@ int firewall_sweep(const struct net_env *env, const struct strv *container_ids,
     cleanup_batch struct nft_batch *b = nft_batch_new(env->instance);
     cleanup_nl struct nl nl = NL_INIT;
 
-    if (nl_open(&nl, NETLINK_NETFILTER, NULL, e))
+    if (nl_open_shared(&nl, e))
         return -1;
     for (size_t i = 0; i < ARRAY_LEN(port_sets); i++)
         if (sweep_set(&nl, b, env->instance, port_sets[i], "container", container_ids, removed, e))

@@ -10,6 +10,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/sync.h"
 #include "netdrivers/netns.h"
 
 /* What libmnl recommends for dumps; the kernel fills at most this much per datagram. */
@@ -51,11 +52,47 @@ int nl_open(struct nl *nl, int bus, const char *netns_path, struct err *e)
     return 0;
 }
 
+/* As many as there are threads that change rules at once, in practice. */
+#define SHELF_MAX 8
+
+static struct mutex shelf_lock = MUTEX_INIT;
+static struct nl shelf[SHELF_MAX] GUARDED_BY(shelf_lock);
+static size_t n_shelf GUARDED_BY(shelf_lock);
+
+int nl_open_shared(struct nl *nl, struct err *e)
+{
+    bool found = false;
+
+    mutex_lock(&shelf_lock);
+    if (n_shelf) {
+        *nl = shelf[--n_shelf];
+        found = true;
+    }
+    mutex_unlock(&shelf_lock);
+    if (!found && nl_open(nl, NETLINK_NETFILTER, NULL, e))
+        return -1;
+    nl->keep = true;
+    return 0;
+}
+
+static bool put_on_shelf(const struct nl *nl)
+{
+    bool done = false;
+
+    mutex_lock(&shelf_lock);
+    if (n_shelf < SHELF_MAX) {
+        shelf[n_shelf++] = *nl;
+        done = true;
+    }
+    mutex_unlock(&shelf_lock);
+    return done;
+}
+
 void nl_close(struct nl *nl)
 {
-    if (nl->fd >= 0)
+    if (nl->fd >= 0 && !(nl->keep && put_on_shelf(nl)))
         fd_close(nl->fd);
-    nl->fd = -1;
+    *nl = NL_INIT;
 }
 
 void *nl_msg_start(struct nl_msg *m, unsigned type, unsigned flags, size_t extra)
@@ -124,14 +161,19 @@ static int exchange(struct nl *nl, struct nl_msg *m, nl_reply_fn fn, void *arg, 
     do {
         ssize_t n = receive(nl, in, 0);
 
-        if (n < 0)
+        if (n < 0) {
+            nl->keep = false;
             return err_os(e, errno, "netlink: receive");
+        }
         if (n >= (ssize_t)sizeof(struct nlmsghdr) &&
             ((const struct nlmsghdr *)(const void *)in)->nlmsg_flags & NLM_F_DUMP_INTR)
             *torn = true;
         outcome = nl_parse(in, (size_t)n, nl->seq, fn, arg, &acks, e);
     } while (outcome == NL_MORE);
-    return outcome == NL_DONE ? 0 : -1;
+    if (outcome == NL_DONE)
+        return 0;
+    nl->keep = false;
+    return -1;
 }
 
 int nl_request(struct nl *nl, struct nl_msg *m, nl_reply_fn fn, void *arg, struct err *e)
@@ -165,8 +207,10 @@ int nl_collect(struct nl *nl, size_t *acks, struct err *e)
 
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
             return failed ? -1 : 0;
-        if (n < 0)
+        if (n < 0) {
+            nl->keep = false;
             return err_os(e, errno, "netlink: receive");
+        }
         /* A batch answers once per message: the first refusal is the cause, the rest are echoes. */
         const char *at = in;
         int left = (int)n;

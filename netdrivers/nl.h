@@ -21,12 +21,19 @@
 struct nl {
     int fd;
     uint32_t seq;
+    bool keep; /* goes back to the shelf, see nl_open_shared() */
 };
 
 #define NL_INIT ((struct nl){.fd = -1})
 
 /* bus: NETLINK_ROUTE, NETLINK_NETFILTER.  netns_path: NULL for the namespace of the caller. */
 int nl_open(struct nl *nl, int bus, const char *netns_path, struct err *e) MUST_USE;
+/*
+ * A socket for nftables in our own namespace, from a shelf of open ones.  Closing one waits for the
+ * kernel to finish freeing what was deleted through anybody's (milliseconds, an RCU grace period),
+ * so they are kept.  One that saw an error is not: replies might still be under way.
+ */
+int nl_open_shared(struct nl *nl, struct err *e) MUST_USE;
 void nl_close(struct nl *nl);
 #define cleanup_nl CLEANUP(nl_close)
 

@@ -158,15 +158,16 @@ int rtnl_link_del(struct nl *nl, int index, struct err *e)
     return 0;
 }
 
-int rtnl_port_set_isolated(struct nl *nl, int index, bool isolated, struct err *e)
+int rtnl_port_set(struct nl *nl, int index, bool isolated, bool hairpin, struct err *e)
 {
     struct nl_msg m;
 
     link_msg(&m, RTM_SETLINK, 0, index)->ifi_family = AF_BRIDGE;
     struct nlattr *port = mnl_attr_nest_start(&m.h, IFLA_PROTINFO | NLA_F_NESTED);
     mnl_attr_put_u8(&m.h, IFLA_BRPORT_ISOLATED, isolated);
+    mnl_attr_put_u8(&m.h, IFLA_BRPORT_MODE, hairpin);
     mnl_attr_nest_end(&m.h, port);
-    return nl_request(nl, &m, NULL, NULL, e) ? err_wrap(e, "isolate bridge port %d", index) : 0;
+    return nl_request(nl, &m, NULL, NULL, e) ? err_wrap(e, "change bridge port %d", index) : 0;
 }
 
 /* ------------------------------------------------------------------ addresses */

@@ -29,7 +29,7 @@ struct rtnl_link {
     char name[IFNAMSIZ];
     char kind[16]; /* "bridge", "veth", "" */
     char alias[RTNL_ALIAS_MAX];
-    bool isolated; /* bridge port */
+    bool isolated, hairpin; /* of a bridge port */
 };
 
 /* What to change; zero values stay as they are. */
@@ -86,7 +86,7 @@ int rtnl_veth_add(struct nl *nl, const struct rtnl_veth *v, struct err *e) MUST_
 int rtnl_link_set(struct nl *nl, int index, const struct rtnl_link_change *c,
                   struct err *e) MUST_USE;
 int rtnl_link_del(struct nl *nl, int index, struct err *e) MUST_USE; /* the absent is success */
-int rtnl_port_set_isolated(struct nl *nl, int index, bool isolated, struct err *e) MUST_USE;
+int rtnl_port_set(struct nl *nl, int index, bool isolated, bool hairpin, struct err *e) MUST_USE;
 
 int rtnl_addrs(struct nl *nl, struct rtnl_addrs *out, struct err *e) MUST_USE;
 int rtnl_addr_add(struct nl *nl, int index, const struct ipv4_net *net, struct err *e) MUST_USE;

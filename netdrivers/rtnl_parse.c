@@ -38,8 +38,15 @@ static void parse_port(const struct nlattr *port, struct rtnl_link *out)
     const struct nlattr *a;
     uint8_t on;
 
-    mnl_attr_for_each_nested(a, port) if (mnl_attr_get_type(a) == IFLA_BRPORT_ISOLATED &&
-                                          nl_attr_fixed(a, &on, sizeof(on))) out->isolated = on;
+    mnl_attr_for_each_nested(a, port)
+    {
+        if (!nl_attr_fixed(a, &on, sizeof(on)))
+            continue;
+        if (mnl_attr_get_type(a) == IFLA_BRPORT_ISOLATED)
+            out->isolated = on;
+        else if (mnl_attr_get_type(a) == IFLA_BRPORT_MODE)
+            out->hairpin = on;
+    }
 }
 
 static void parse_info(const struct nlattr *info, struct rtnl_link *out)

@@ -2,8 +2,8 @@
  * world: a private host for the tests of network drivers.
  *
  * world_enter() moves this test program into network and mount namespaces of its own, so bridges,
- * rules and mounts that a test makes are nobody else's and vanish with it.  "The host" below is that
- * namespace; containers and a machine on the LAN are further ones.
+ * rules and mounts that a test makes are nobody else's and vanish with it.  "The host" below is
+ * that namespace; containers and a machine on the LAN are further ones.
  */
 #pragma once
 
@@ -97,8 +97,7 @@ __attribute__((unused)) static const char *pin_of(const char *id)
 }
 
 __attribute__((unused)) static struct network *network_make(const char *id, const char *name,
-                                                            const char *subnet,
-                                                            const char *gateway)
+                                                            const char *subnet, const char *gateway)
 {
     struct network *n = network_new();
 
@@ -178,6 +177,15 @@ __attribute__((unused)) static void dump_rules(struct buf *out)
 
     assert_ok(process_run(argv, NULL, 0, out, NULL, NULL, &code, &e));
     assert_int_equal(code, 0);
+}
+
+__attribute__((unused)) static char *dump_links(const char *netns)
+{
+    struct buf out = BUF_INIT(1 << 20);
+
+    dump_namespace(NULL, &out);
+    dump_namespace(netns, &out);
+    return buf_take(&out);
 }
 
 __attribute__((unused)) static char *dump_world(const char *netns)
