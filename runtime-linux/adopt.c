@@ -1,0 +1,192 @@
+/*
+ * adopt: what is there, whoever has started it.
+ *
+ * An agent that has just started knows no more than one that has run for a year: both look.  In
+ * this order, which leaves no gap:
+ *
+ *   1. a shim answers                 what it says
+ *   2. the lock is held               a shim begins or ends: look again
+ *   3. exit.json                      EXITED; the shim released the lock after writing it
+ *   4. started.json                   EXITED and lost: the shim was killed, its container with it
+ *   5. nothing                        ABSENT
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/time.h"
+#include "runtime-linux/cgroup.h"
+#include "runtime-linux/client_internal.h"
+#include "runtime-linux/exit_record.h"
+#include "runtime-linux/shim_internal.h"
+#include "runtime-linux/shim_lock.h"
+
+#define BUSY_MAX_MS  20000
+#define BUSY_STEP_MS 2
+#define LOST_CODE    137
+
+static const struct {
+    const char *name;
+    enum container_phase phase;
+} phases[] = {
+    {"created", CONTAINER_CREATED},
+    {"running", CONTAINER_RUNNING},
+    {"paused",  CONTAINER_PAUSED },
+    {"ending",  CONTAINER_RUNNING}, /* until the exit is durable */
+    {"exited",  CONTAINER_EXITED },
+};
+
+static int decode_state(const struct json_doc *doc, struct container_observed *out, struct err *e)
+{
+    struct json root = json_root(doc);
+    const char *phase = json_get_str(&root, "phase");
+    size_t i = 0;
+
+    while (i < ARRAY_LEN(phases) && !str_eq(phases[i].name, phase))
+        i++;
+    if (i == ARRAY_LEN(phases))
+        return err_set(e, ERR_INTERNAL, "the shim is in an unknown phase %s", phase);
+    out->phase = phases[i].phase;
+    out->started_ns = json_get_i64(&root, "started_ns");
+    out->finished_ns = TIME_ZERO;
+    if (out->phase == CONTAINER_EXITED) {
+        out->finished_ns = json_get_i64(&root, "finished_ns");
+        out->exit_code = (int)json_get_i64(&root, "exit_code");
+        out->oom_killed = json_get_bool(&root, "oom_killed");
+    } else if (out->phase != CONTAINER_CREATED) {
+        out->pid = json_get_i64(&root, "pid");
+    }
+    return 0;
+}
+
+static bool lock_held(const char *exec_dir)
+{
+    cleanup_fd int fd = open(exec_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    return fd >= 0 && shim_lock_held(fd);
+}
+
+/* ERR_NOT_FOUND when there was no start. */
+static int read_started(const char *exec_dir, struct json_doc *out, struct err *e)
+{
+    cleanup_free char *path = path_join(exec_dir, STARTED_FILE);
+    cleanup_buf struct buf text = BUF_INIT(64 * 1024);
+
+    if (fs_read(path, &text, e))
+        return -1;
+    return json_parse(text.data, text.len, out, e) ? err_wrap(e, "%s", path) : 0;
+}
+
+/* Steps 3 to 5. */
+static int look_at_files(const struct runtime_linux *rl, const char *id,
+                         struct container_observed *out, struct err *e)
+{
+    cleanup_free char *exec_dir = client_exec_dir(rl, id);
+    cleanup_free char *data_dir = client_data_dir(rl, id);
+    cleanup_json struct json_doc doc = {0};
+    struct exit_record r;
+    struct err why = ERR_INIT;
+    struct json root;
+
+    if (exit_record_read(data_dir, &r, &why) == 0) {
+        out->phase = CONTAINER_EXITED;
+        out->exit_code = r.exit_code;
+        out->oom_killed = r.oom_killed;
+        out->started_ns = r.started_ns;
+        out->finished_ns = r.finished_ns;
+        return 0;
+    }
+    if (why.kind != ERR_NOT_FOUND) {
+        *e = why;
+        return -1;
+    }
+    if (read_started(exec_dir, &doc, &why)) {
+        if (why.kind == ERR_NOT_FOUND)
+            return 0; /* ABSENT */
+        *e = why;
+        return -1;
+    }
+    root = json_root(&doc);
+    out->phase = CONTAINER_EXITED;
+    out->lost = true;
+    out->exit_code = LOST_CODE;
+    out->started_ns = json_get_i64(&root, "started_ns");
+    out->finished_ns = time_wall_ns(); /* nobody knows; it is over now at the latest */
+    return adopt_clean_lost(rl, id, e);
+}
+
+int adopt_look(const struct runtime_linux *rl, const char *id, enum shim_presence *presence,
+               struct container_observed *out, struct err *e)
+{
+    cleanup_free char *exec_dir = client_exec_dir(rl, id);
+    cleanup_json struct json_doc doc = {0};
+    struct err why = ERR_INIT;
+
+    *out = (struct container_observed){
+        .phase = CONTAINER_ABSENT, .started_ns = TIME_ZERO, .finished_ns = TIME_ZERO};
+    if (client_ask(rl, id, SHIM_STATE, NULL, &doc, &why) == 0) {
+        *presence = SHIM_ALIVE;
+        return decode_state(&doc, out, e);
+    }
+    if (why.kind != ERR_NOT_FOUND && why.kind != ERR_UNAVAILABLE) {
+        *e = why;
+        return err_wrap(e, "container %s", id);
+    }
+    *presence = lock_held(exec_dir) ? SHIM_BUSY : SHIM_NONE;
+    return *presence == SHIM_BUSY ? 0 : look_at_files(rl, id, out, e);
+}
+
+int adopt_observe(struct runtime *rt, const char *id, struct container_observed *out, struct err *e)
+{
+    const struct runtime_linux *rl = runtime_linux_of(rt);
+    int64_t until = time_mono_ms() + BUSY_MAX_MS;
+    enum shim_presence presence;
+
+    for (;;) {
+        if (adopt_look(rl, id, &presence, out, e))
+            return -1;
+        if (presence != SHIM_BUSY)
+            return 0;
+        if (time_mono_ms() > until)
+            return err_set(e, ERR_UNAVAILABLE, "the shim of container %s does not listen", id);
+        time_sleep_ms(BUSY_STEP_MS);
+    }
+}
+
+int adopt_list(struct runtime *rt, struct strv *ids, struct err *e)
+{
+    cleanup_free char *dir = path_join(runtime_linux_of(rt)->exec_root, "containers");
+
+    if (!fs_exists(dir))
+        return 0;
+    return fs_list(dir, ids, e);
+}
+
+int adopt_clean_lost(const struct runtime_linux *rl, const char *id, struct err *e)
+{
+    cleanup_free char *exec_dir = client_exec_dir(rl, id);
+    cleanup_json struct json_doc doc = {0};
+    struct cgroup *cg = NULL;
+    struct err why = ERR_INIT;
+    struct json root;
+    const char *path;
+    int r;
+
+    if (read_started(exec_dir, &doc, &why)) {
+        if (why.kind == ERR_NOT_FOUND)
+            return 0;
+        *e = why;
+        return -1;
+    }
+    root = json_root(&doc);
+    path = json_get_str(&root, "cgroup");
+    if (str_empty(path))
+        return 0;
+    if (cgroup_open(path, &cg, e))
+        return -1;
+    r = cgroup_remove(cg, e); /* kills what is left first */
+    cgroup_free(cg);
+    return r ? err_wrap(e, "clean up container %s", id) : 0;
+}

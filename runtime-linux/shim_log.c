@@ -1,0 +1,132 @@
+/* shim_log: see shim_log.h. */
+#include "runtime-linux/shim_log.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/time.h"
+#include "core/log_driver.h"
+
+struct carry { /* a line whose end was not seen yet */
+    char *bytes;
+    size_t len;
+};
+
+struct shim_log {
+    const struct log_driver_ops *ops;
+    struct log_writer *writer;
+    struct carry carry[2]; /* stdout, stderr */
+    bool failing;
+};
+
+int shim_log_open(const char *driver, const char *path, const struct kvs *opts,
+                  struct shim_log **out, struct err *e)
+{
+    const struct log_driver_ops *ops = log_driver_find(driver);
+    struct log_writer *writer = NULL;
+
+    if (!ops)
+        return err_set(e, ERR_INVALID, "logger: no log driver named '%s' is registered", driver);
+    if (ops->open(path, opts, &writer, e))
+        return err_wrap(e, "failed to create the logger");
+    *out = xcalloc(1, sizeof(**out));
+    (*out)->ops = ops;
+    (*out)->writer = writer;
+    return 0;
+}
+
+/* One warning when it begins, one when it is over. */
+static void note(struct shim_log *l, int r, const struct err *e)
+{
+    if (r && !l->failing)
+        log_warn("container log cannot be written, lines are lost", "reason=%s", log_quote(e->msg));
+    else if (!r && l->failing)
+        log_warn("container log is written again", NULL);
+    l->failing = r != 0;
+}
+
+static void emit(struct shim_log *l, bool from_stderr, int64_t now, bool partial, const char *bytes,
+                 size_t n)
+{
+    struct log_line line = {
+        .unix_ns = now, .from_stderr = from_stderr, .partial = partial, .bytes = bytes, .len = n};
+    struct err e = ERR_INIT;
+
+    if (l->ops->write(l->writer, &line, &e))
+        note(l, -1, &e);
+}
+
+static void keep(struct carry *c, const char *bytes, size_t n)
+{
+    if (n == 0)
+        return;
+    if (!c->bytes)
+        c->bytes = xmalloc(LOG_LINE_MAX);
+    memcpy(c->bytes + c->len, bytes, n);
+    c->len += n;
+}
+
+void shim_log_feed(struct shim_log *l, bool from_stderr, const char *bytes, size_t n)
+{
+    struct carry *c = &l->carry[from_stderr];
+    const char *p = bytes, *end = bytes + n, *newline;
+    int64_t now = time_wall_ns();
+
+    while (p < end) {
+        size_t rest, take;
+
+        newline = memchr(p, '\n', (size_t)(end - p));
+        rest = (size_t)((newline ? newline : end) - p);
+        while (c->len + rest > LOG_LINE_MAX) {
+            take = LOG_LINE_MAX - c->len;
+            if (c->len > 0) {
+                keep(c, p, take);
+                emit(l, from_stderr, now, true, c->bytes, c->len);
+                c->len = 0;
+            } else {
+                emit(l, from_stderr, now, true, p, take);
+            }
+            p += take;
+            rest -= take;
+        }
+        if (!newline || c->len > 0)
+            keep(c, p, rest);
+        if (newline) {
+            emit(l, from_stderr, now, false, c->len > 0 ? c->bytes : p, c->len > 0 ? c->len : rest);
+            c->len = 0;
+        }
+        p += rest + (newline ? 1 : 0);
+    }
+}
+
+void shim_log_flush(struct shim_log *l)
+{
+    struct err e = ERR_INIT;
+
+    note(l, l->ops->flush(l->writer, &e), &e);
+}
+
+void shim_log_trim(struct shim_log *l)
+{
+    shim_log_flush(l); /* with nothing to write: the driver frees its buffer */
+    for (int i = 0; i < 2; i++)
+        if (l->carry[i].len == 0) {
+            free(l->carry[i].bytes);
+            l->carry[i].bytes = NULL;
+        }
+}
+
+void shim_log_close(struct shim_log *l)
+{
+    if (!l)
+        return;
+    for (int i = 0; i < 2; i++) {
+        if (l->carry[i].len > 0)
+            emit(l, i == 1, time_wall_ns(), true, l->carry[i].bytes, l->carry[i].len);
+        free(l->carry[i].bytes);
+    }
+    shim_log_flush(l);
+    l->ops->close(l->writer);
+    free(l);
+}

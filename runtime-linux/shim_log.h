@@ -1,0 +1,23 @@
+/*
+ * shim_log: from chunks of output to lines of the container's log.
+ *
+ * Lines end at a newline; longer ones than LOG_LINE_MAX are given to the driver in parts.  Text
+ * without its newline waits for it, until the container ends.  A driver that fails costs lines and
+ * one warning, never the container.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+struct shim_log;
+
+int shim_log_open(const char *driver, const char *path, const struct kvs *opts,
+                  struct shim_log **out, struct err *e) MUST_USE;
+void shim_log_feed(struct shim_log *l, bool from_stderr, const char *bytes, size_t n);
+void shim_log_flush(struct shim_log *l); /* the output pauses */
+void shim_log_trim(struct shim_log *l);  /* and has done so for a while: gives memory back */
+void shim_log_close(struct shim_log *l); /* NULL is fine */
