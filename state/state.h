@@ -6,8 +6,10 @@
  * call may come from any thread; none blocks on anything but the disk.
  *
  * Rows hold desired and observed records as JSON of core/'s codecs plus the columns that are
- * searched.  Tables: container, network, volume, app, app_revision, object (inventory: what an app
- * owns), intent, event, image, image_ref, meta.
+ * searched.  Tables: container, network, volume (each says which app owns it), app, app_revision,
+ * intent, event, image, image_ref, layer, meta.
+ *
+ * Callbacks run without any lock of ours: they may call state_*() again.
  */
 #pragma once
 
