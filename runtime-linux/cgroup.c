@@ -117,6 +117,21 @@ bool cgroup_has_controller(const char *controller)
     return strv_has(&words, str_eq(controller, "blkio") ? "io" : controller);
 }
 
+/* v2 has no such file at the root, so our own group is asked; one at the root is believed. */
+bool cgroup_counts_swap(void)
+{
+    const struct cgroup_host *h = cgroup_host();
+    cleanup_free char *own = NULL, *dir = NULL;
+
+    if (!h->v2)
+        return access(CGROUP_ROOT "/memory/memory.memsw.limit_in_bytes", F_OK) == 0;
+    own = cgroup_read("/proc/self", "cgroup");
+    if (!own || !str_starts(own, "0::/") || !own[strlen("0::/")])
+        return true;
+    dir = path_join(CGROUP_ROOT, own + strlen("0::"));
+    return cgroup_file_exists(dir, "memory.swap.max");
+}
+
 /* ------------------------------------------------------------------ files */
 
 int cgroup_write(const char *dir, const char *file, const char *text, struct err *e)
@@ -255,18 +270,22 @@ int cgroup_create(struct cgroup *cg, struct err *e)
 
 /* What every container may do whatever its rules say, as in runc: make nodes (using them is another
  * matter) and use the devices that the specification promises, and terminals. */
-static const struct oci_device_rule always[] = {
-    {.allow = true, .type = 'c', .major = -1,  .minor = -1, .mknod = true},
-    {.allow = true, .type = 'b', .major = -1,  .minor = -1, .mknod = true},
-    {.allow = true, .type = 'c', .major = 1,   .minor = 3,  .read = true, .write = true, .mknod = true},
-    {.allow = true, .type = 'c', .major = 1,   .minor = 5,  .read = true, .write = true, .mknod = true},
-    {.allow = true, .type = 'c', .major = 1,   .minor = 7,  .read = true, .write = true, .mknod = true},
-    {.allow = true, .type = 'c', .major = 1,   .minor = 8,  .read = true, .write = true, .mknod = true},
-    {.allow = true, .type = 'c', .major = 1,   .minor = 9,  .read = true, .write = true, .mknod = true},
-    {.allow = true, .type = 'c', .major = 5,   .minor = 0,  .read = true, .write = true, .mknod = true},
-    {.allow = true, .type = 'c', .major = 5,   .minor = 1,  .read = true, .write = true, .mknod = true},
-    {.allow = true, .type = 'c', .major = 5,   .minor = 2,  .read = true, .write = true, .mknod = true},
-    {.allow = true, .type = 'c', .major = 136, .minor = -1, .read = true, .write = true, .mknod = true},
+static const struct {
+    char type;
+    int16_t major, minor;
+    bool use;
+} always[] = {
+    {'c', -1,  -1, false},
+    {'b', -1,  -1, false},
+    {'c', 1,   3,  true },
+    {'c', 1,   5,  true },
+    {'c', 1,   7,  true },
+    {'c', 1,   8,  true },
+    {'c', 1,   9,  true },
+    {'c', 5,   0,  true },
+    {'c', 5,   1,  true },
+    {'c', 5,   2,  true },
+    {'c', 136, -1, true },
 };
 
 int cgroup_apply(struct cgroup *cg, const struct oci_resources *r, struct err *e)
@@ -277,7 +296,14 @@ int cgroup_apply(struct cgroup *cg, const struct oci_resources *r, struct err *e
     if (r->n_devices) {
         rules = xcalloc(r->n_devices + ARRAY_LEN(always), sizeof(*rules));
         memcpy(rules, r->devices, r->n_devices * sizeof(*rules));
-        memcpy(rules + r->n_devices, always, sizeof(always));
+        for (size_t i = 0; i < ARRAY_LEN(always); i++)
+            rules[r->n_devices + i] = (struct oci_device_rule){.allow = true,
+                                                               .type = always[i].type,
+                                                               .major = always[i].major,
+                                                               .minor = always[i].minor,
+                                                               .read = always[i].use,
+                                                               .write = always[i].use,
+                                                               .mknod = true};
         full.devices = rules;
         full.n_devices = r->n_devices + ARRAY_LEN(always);
     }

@@ -44,3 +44,4 @@ int cgroup_remove(struct cgroup *cg, struct err *e) MUST_USE;
 
 /* "memory", "cpu", ...: can the host limit it? */
 bool cgroup_has_controller(const char *controller);
+bool cgroup_counts_swap(void);

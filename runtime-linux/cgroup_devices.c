@@ -28,8 +28,8 @@ struct code {
 
 static void emit(struct code *c, uint8_t op, uint8_t dst, uint8_t src, int16_t off, int32_t imm)
 {
-    c->v[c->n++] =
-        (struct bpf_insn){.code = op, .dst_reg = dst & 15, .src_reg = src & 15, .off = off, .imm = imm};
+    c->v[c->n++] = (struct bpf_insn){
+        .code = op, .dst_reg = dst & 15, .src_reg = src & 15, .off = off, .imm = imm};
 }
 
 static void load_context(struct code *c)
@@ -66,8 +66,8 @@ static int32_t access_mask(const struct oci_device_rule *d)
 static void emit_rule(struct code *c, const struct oci_device_rule *d)
 {
     const size_t start = c->n;
-    const int32_t mask = access_mask(d), all = BPF_DEVCG_ACC_MKNOD | BPF_DEVCG_ACC_READ |
-                                               BPF_DEVCG_ACC_WRITE;
+    const int32_t mask = access_mask(d),
+                  all = BPF_DEVCG_ACC_MKNOD | BPF_DEVCG_ACC_READ | BPF_DEVCG_ACC_WRITE;
     size_t end;
 
     if (d->type != 'a')
@@ -108,8 +108,9 @@ static int load(const struct code *c, struct err *e)
     attr.license = (uint64_t)(uintptr_t)license;
     fd = bpf(BPF_PROG_LOAD, &attr);
     if (fd < 0 && (errno == EINVAL || errno == ENOSYS))
-        return err_os(e, errno, "access to devices cannot be limited: the kernel takes no eBPF "
-                                "program for cgroup devices (CONFIG_CGROUP_BPF)");
+        return err_os(e, errno,
+                      "access to devices cannot be limited: the kernel takes no eBPF "
+                      "program for cgroup devices (CONFIG_CGROUP_BPF)");
     return fd < 0 ? err_os(e, errno, "load the device rules") : fd;
 }
 

@@ -75,8 +75,9 @@ static int write_limits(const char *dir, const struct oci_resources *r, struct e
     int64_t current = INT64_MAX;
 
     if (r->memory_swap != OCI_UNSET && r->memory_swap > 0 && !swap)
-        return err_set(e, ERR_UNSUPPORTED, "swap cannot be limited: the kernel was started without "
-                                           "swap accounting");
+        return err_set(e, ERR_UNSUPPORTED,
+                       "swap cannot be limited: the kernel was started without "
+                       "swap accounting");
     if (!swap)
         return write_memory(dir, "memory.limit_in_bytes", r->memory_limit, e);
     if (now)
@@ -121,11 +122,13 @@ static int apply_cpu(struct cgroup *cg, const struct oci_resources *r, struct er
     const struct {
         const char *file;
         int64_t v;
-    } files[] = {{"cpu.shares", r->cpu_shares},
-                 {"cpu.cfs_period_us", r->cpu_period},
-                 {"cpu.cfs_quota_us", r->cpu_quota},
-                 {"cpu.rt_period_us", r->cpu_rt_period},
-                 {"cpu.rt_runtime_us", r->cpu_rt_runtime}};
+    } files[] = {
+        {"cpu.shares",        r->cpu_shares    },
+        {"cpu.cfs_period_us", r->cpu_period    },
+        {"cpu.cfs_quota_us",  r->cpu_quota     },
+        {"cpu.rt_period_us",  r->cpu_rt_period },
+        {"cpu.rt_runtime_us", r->cpu_rt_runtime}
+    };
 
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {
         if (!set(files[i].v))

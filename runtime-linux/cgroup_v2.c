@@ -82,8 +82,9 @@ static int write_swap(const char *dir, const struct oci_resources *r, struct err
     if (!cgroup_file_exists(dir, "memory.swap.max"))
         return r->memory_swap < 0 || r->memory_swap == r->memory_limit
                    ? 0 /* no swap: nothing to limit */
-                   : err_set(e, ERR_UNSUPPORTED, "swap cannot be limited: the kernel has no swap "
-                                                 "accounting");
+                   : err_set(e, ERR_UNSUPPORTED,
+                             "swap cannot be limited: the kernel has no swap "
+                             "accounting");
     if (r->memory_swap < 0)
         return cgroup_write(dir, "memory.swap.max", "max", e);
     if (!set(r->memory_limit) || r->memory_limit < 0)
@@ -174,9 +175,10 @@ static int write_io_weight(const char *dir, int64_t weight, struct err *e)
 
 static int apply_io(const char *dir, const struct oci_resources *r, struct err *e)
 {
-    static const char *const keys[OCI_THROTTLE_KINDS] = {
-        [OCI_THROTTLE_RBPS] = "rbps", [OCI_THROTTLE_WBPS] = "wbps",
-        [OCI_THROTTLE_RIOPS] = "riops", [OCI_THROTTLE_WIOPS] = "wiops"};
+    static const char *const keys[OCI_THROTTLE_KINDS] = {[OCI_THROTTLE_RBPS] = "rbps",
+                                                         [OCI_THROTTLE_WBPS] = "wbps",
+                                                         [OCI_THROTTLE_RIOPS] = "riops",
+                                                         [OCI_THROTTLE_WIOPS] = "wiops"};
 
     for (size_t k = 0; k < OCI_THROTTLE_KINDS; k++)
         for (size_t i = 0; i < r->n_throttle[k]; i++) {

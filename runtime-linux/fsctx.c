@@ -78,8 +78,10 @@ int mount_attach(int mount, int target, const char *name, struct err *e)
     if (move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0)
         return 0;
     if (errno == ENOTDIR)
-        return err_os(e, errno, "mount on %s: not a directory: are you trying to mount a directory "
-                                "onto a file (or vice-versa)?", name);
+        return err_os(e, errno,
+                      "mount on %s: not a directory: are you trying to mount a directory "
+                      "onto a file (or vice-versa)?",
+                      name);
     return err_os(e, errno, "mount on %s", name);
 }
 

@@ -41,11 +41,12 @@ int launch_error_wrap(struct err *e, bool exec)
     for (size_t i = 0; i < ARRAY_LEN(bare); i++)
         if (str_starts(e->msg, bare[i]))
             return -1;
-    return exec ? err_wrap(e, "OCI runtime exec failed: exec failed: unable to start container "
-                              "process")
-                : err_wrap(e, "failed to create task for container: failed to create shim task: OCI "
-                              "runtime create failed: runc create failed: unable to start container "
-                              "process");
+    return exec
+               ? err_wrap(e, "OCI runtime exec failed: exec failed: unable to start container "
+                             "process")
+               : err_wrap(e, "failed to create task for container: failed to create shim task: OCI "
+                             "runtime create failed: runc create failed: unable to start container "
+                             "process");
 }
 
 /* ------------------------------------------------------------------ what was opened */
@@ -80,9 +81,8 @@ static void prepared_release(struct prepared *p)
 /* The child's pid, 0 in the child; without what an older kernel does not know. */
 static pid_t clone_child(uint64_t flags, int cgroup_fd, int *pidfd, bool *in_cgroup)
 {
-    struct clone_args args = {.flags = flags | CLONE_PIDFD,
-                              .pidfd = (uint64_t)(uintptr_t)pidfd,
-                              .exit_signal = SIGCHLD};
+    struct clone_args args = {
+        .flags = flags | CLONE_PIDFD, .pidfd = (uint64_t)(uintptr_t)pidfd, .exit_signal = SIGCHLD};
     pid_t pid;
 
     *in_cgroup = false;
@@ -220,17 +220,16 @@ static int assist(struct launch *l, struct err *e)
         return -1;
     if (l->cgroup && !l->in_cgroup && cgroup_add(l->cgroup, l->pid, e))
         return -1;
-    return set_oom_score(l->pid, l->cfg->process.oom_score_adj, e) || sync_pipe_go(&l->sync, e)
-               ? -1
-               : 0;
+    return set_oom_score(l->pid, l->cfg->process.oom_score_adj, e) || sync_pipe_go(&l->sync, e) ? -1
+                                                                                                : 0;
 }
 
 static int run_launch(struct launch *l, const struct launch_io *io, int *pty, struct err *e)
 {
     if (check(l->cfg, e) || seccomp_compile(l->cfg->seccomp, &l->seccomp, e) ||
-        rootfs_prepare(l->cfg, &l->prepared.root, e) ||
-        devices_prepare(l->cfg, &l->prepared, e) || make_cgroup(l, e) ||
-        sync_pipe_open(&l->sync, e) || clone_container(l, io, e) || assist(l, e))
+        rootfs_prepare(l->cfg, &l->prepared.root, e) || devices_prepare(l->cfg, &l->prepared, e) ||
+        make_cgroup(l, e) || sync_pipe_open(&l->sync, e) || clone_container(l, io, e) ||
+        assist(l, e))
         return -1;
     return sync_pipe_wait_exec(&l->sync, pty, e);
 }
@@ -250,7 +249,10 @@ static void prefer_childs_words(struct launch *l, struct err *e)
 int launch_container(const struct oci_config *cfg, const struct launch_io *io, struct launched *out,
                      struct err *e)
 {
-    struct launch l = {.cfg = cfg, .sync = {-1, -1}, .pid = -1, .pidfd = -1};
+    struct launch l = {
+        .cfg = cfg, .sync = {-1, -1},
+             .pid = -1, .pidfd = -1
+    };
     int pty = -1, failed;
 
     *out = LAUNCHED_INIT;
@@ -344,7 +346,10 @@ int launch_exec(const struct oci_config *cfg, int64_t container_pid,
                 const struct launch_exec_spec *spec, const struct launch_io *io,
                 struct launched *out, struct err *e)
 {
-    struct launch l = {.cfg = cfg, .sync = {-1, -1}, .pid = -1, .pidfd = -1};
+    struct launch l = {
+        .cfg = cfg, .sync = {-1, -1},
+             .pid = -1, .pidfd = -1
+    };
     int pty = -1, failed;
 
     *out = LAUNCHED_INIT;

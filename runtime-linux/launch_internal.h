@@ -31,12 +31,12 @@ struct cgroup_view {
 
 /* What the launcher has opened. */
 struct prepared {
-    int root;    /* detached mount */
-    int *binds;  /* per cfg->mounts: detached mount, -1 where the child makes it */
+    int root;   /* detached mount */
+    int *binds; /* per cfg->mounts: detached mount, -1 where the child makes it */
     size_t n_binds;
     int *devices; /* per device (defaults first): detached mount of the host's node; NULL: mknod */
     size_t n_devices;
-    int sysfs;   /* host's sysfs for a user namespace that may not mount its own; -1 */
+    int sysfs; /* host's sysfs for a user namespace that may not mount its own; -1 */
     struct cgroup_view *cgroups;
     size_t n_cgroups;
 };

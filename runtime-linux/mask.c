@@ -34,10 +34,11 @@ static int empty_dir(int *tmpfs, struct err *e)
     if (*tmpfs < 0) {
         cleanup_fd int fs = fsctx_open("tmpfs", e);
 
-        if (fs < 0 || fsctx_string(fs, "source", "tmpfs", e) || fsctx_string(fs, "size", "0", e) || fsctx_string(fs, "nr_inodes", "2", e))
+        if (fs < 0 || fsctx_string(fs, "source", "tmpfs", e) || fsctx_string(fs, "size", "0", e) ||
+            fsctx_string(fs, "nr_inodes", "2", e))
             return -1;
-        *tmpfs = fsctx_mount(fs, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-                                     MOUNT_ATTR_NOEXEC, e);
+        *tmpfs = fsctx_mount(
+            fs, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, e);
     }
     return *tmpfs;
 }

@@ -189,9 +189,9 @@ static int attach_cgroup_v1(int root, const struct oci_mount *m, struct prepared
     cleanup_fd int target = mounts_make_target(root, m->destination, true, e);
     cleanup_fd int fs = -1, mount = -1;
 
-    if (target < 0 || (fs = fsctx_open("tmpfs", e)) < 0 || fsctx_string(fs, "source", "tmpfs", e) || fsctx_string(fs, "mode", "755", e) ||
-        (mount = fsctx_mount(fs, attrs, e)) < 0 || mount_attach(mount, target, m->destination, e) ||
-        attach_cgroup_v1_views(mount, p, o, e))
+    if (target < 0 || (fs = fsctx_open("tmpfs", e)) < 0 || fsctx_string(fs, "source", "tmpfs", e) ||
+        fsctx_string(fs, "mode", "755", e) || (mount = fsctx_mount(fs, attrs, e)) < 0 ||
+        mount_attach(mount, target, m->destination, e) || attach_cgroup_v1_views(mount, p, o, e))
         return -1;
     return mount_attrs(mount, o->set & MOUNT_ATTR_RDONLY, 0, 0, 0, m->destination, e);
 }
@@ -306,7 +306,10 @@ int mounts_attach(const struct oci_config *cfg, int root, struct prepared *p, st
             return err_set(e, ERR_INVALID, "invalid mount: destination can't be '/'");
         if (attach_one(cfg, root, i, p, e))
             return err_wrap(e, "error mounting \"%s\" to rootfs at \"%s\"",
-                            m->source ? m->source : m->type ? m->type : "", m->destination);
+                            m->source ? m->source
+                            : m->type ? m->type
+                                      : "",
+                            m->destination);
     }
     return 0;
 }

@@ -21,9 +21,12 @@ static const struct {
     const char *file; /* of /proc/PID/ns */
     int flag;
 } kinds[OCI_NS_COUNT] = {
-    [OCI_NS_MNT] = {"mnt", CLONE_NEWNS},         [OCI_NS_PID] = {"pid", CLONE_NEWPID},
-    [OCI_NS_NET] = {"net", CLONE_NEWNET},        [OCI_NS_IPC] = {"ipc", CLONE_NEWIPC},
-    [OCI_NS_UTS] = {"uts", CLONE_NEWUTS},        [OCI_NS_USER] = {"user", CLONE_NEWUSER},
+    [OCI_NS_MNT] = {"mnt",    CLONE_NEWNS    },
+      [OCI_NS_PID] = {"pid",    CLONE_NEWPID   },
+    [OCI_NS_NET] = {"net",    CLONE_NEWNET   },
+      [OCI_NS_IPC] = {"ipc",    CLONE_NEWIPC   },
+    [OCI_NS_UTS] = {"uts",    CLONE_NEWUTS   },
+      [OCI_NS_USER] = {"user",   CLONE_NEWUSER  },
     [OCI_NS_CGROUP] = {"cgroup", CLONE_NEWCGROUP},
 };
 
@@ -171,8 +174,8 @@ int namespaces_enter_pid(int fd, struct saved_ns *saved, struct err *e)
  */
 int namespaces_setns_all(const int fd[OCI_NS_COUNT], struct err *e)
 {
-    static const enum oci_ns order[] = {OCI_NS_USER,   OCI_NS_IPC, OCI_NS_UTS, OCI_NS_NET,
-                                        OCI_NS_CGROUP, OCI_NS_MNT};
+    static const enum oci_ns order[] = {OCI_NS_USER, OCI_NS_IPC,    OCI_NS_UTS,
+                                        OCI_NS_NET,  OCI_NS_CGROUP, OCI_NS_MNT};
 
     for (size_t i = 0; i < ARRAY_LEN(order); i++)
         if (fd[order[i]] >= 0 && setns(fd[order[i]], kinds[order[i]].flag))

@@ -13,8 +13,8 @@
 #include "base/mem.h"
 #include "runtime-linux/caps.h"
 
-#define CONFIG_MAX   (8u << 20)
-#define ENTRIES_MAX  4096 /* of any one list: more than the kernel would take */
+#define CONFIG_MAX  (8u << 20)
+#define ENTRIES_MAX 4096 /* of any one list: more than the kernel would take */
 
 static const char *const ns_types[OCI_NS_COUNT] = {
     [OCI_NS_MNT] = "mount", [OCI_NS_PID] = "pid",   [OCI_NS_NET] = "network",  [OCI_NS_IPC] = "ipc",
@@ -111,11 +111,13 @@ static int read_caps(const struct json *process, struct oci_process *p, struct e
     const struct {
         const char *key;
         uint64_t *set;
-    } sets[] = {{"bounding", &p->caps.bounding},
-                {"effective", &p->caps.effective},
-                {"inheritable", &p->caps.inheritable},
-                {"permitted", &p->caps.permitted},
-                {"ambient", &p->caps.ambient}};
+    } sets[] = {
+        {"bounding",    &p->caps.bounding   },
+        {"effective",   &p->caps.effective  },
+        {"inheritable", &p->caps.inheritable},
+        {"permitted",   &p->caps.permitted  },
+        {"ambient",     &p->caps.ambient    }
+    };
 
     if (want(&j, JSON_OBJECT, "an object", e))
         return -1;
@@ -687,9 +689,9 @@ void oci_config_free(struct oci_config *cfg)
     strv_release(&cfg->readonly);
     kvs_release(&cfg->sysctl);
     kvs_release(&cfg->annotations);
-    char *const owned[] = {cfg->bundle,       cfg->root,         cfg->upper,
-                           cfg->work,         cfg->hostname,     cfg->domainname,
-                           cfg->cgroups_path, cfg->rootfs_propagation};
+    char *const owned[] = {
+        cfg->bundle,   cfg->root,       cfg->upper,        cfg->work,
+        cfg->hostname, cfg->domainname, cfg->cgroups_path, cfg->rootfs_propagation};
     for (size_t i = 0; i < ARRAY_LEN(owned); i++)
         free(owned[i]);
     free(cfg);

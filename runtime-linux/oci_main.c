@@ -70,7 +70,10 @@ static int pump(int from, int to)
 /* Until the last process has closed the terminal. */
 static void serve_terminal(int master)
 {
-    struct pollfd fds[2] = {{.fd = 0, .events = POLLIN}, {.fd = master, .events = POLLIN}};
+    struct pollfd fds[2] = {
+        {.fd = 0,      .events = POLLIN},
+        {.fd = master, .events = POLLIN}
+    };
     struct termios before, raw;
     const bool tty = tcgetattr(0, &before) == 0;
 

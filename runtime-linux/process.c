@@ -7,8 +7,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <grp.h>
+#include <limits.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -140,8 +140,9 @@ static int enter_cwd(const char *cwd, bool last_try, struct err *e)
     }
     /* A descriptor that leaked from the host must not become a place to stand on. */
     if (!getcwd(now, sizeof(now)) || *now != '/')
-        return err_set(e, ERR_DENIED, "current working directory is outside of container mount "
-                                      "namespace root -- possible container breakout detected");
+        return err_set(e, ERR_DENIED,
+                       "current working directory is outside of container mount "
+                       "namespace root -- possible container breakout detected");
     return 0;
 }
 
@@ -204,8 +205,8 @@ static int check_executable(const char *shown, const char *path, struct err *e)
     if (stat(path, &st)) {
         os_code = errno;
         why = reason(os_code);
-        return err_set(e, os_code == EACCES ? ERR_DENIED : ERR_NOT_FOUND, "exec: \"%s\": stat %s: %s",
-                       shown, path, why);
+        return err_set(e, os_code == EACCES ? ERR_DENIED : ERR_NOT_FOUND,
+                       "exec: \"%s\": stat %s: %s", shown, path, why);
     }
     if (S_ISDIR(st.st_mode) || faccessat(AT_FDCWD, path, X_OK, AT_EACCESS))
         return err_set(e, ERR_DENIED, "exec: \"%s\": permission denied", shown);
@@ -239,8 +240,7 @@ static int find_command(const struct strv *args, const struct strv *env, char **
         return err_set(e, ERR_NOT_FOUND, "exec: \"\": executable file not found in $PATH");
     strv_split(&dirs, path ? path : "", ':');
     for (size_t i = 0; i < dirs.n; i++) {
-        cleanup_free char *full =
-            str_printf("%s/%s", *dirs.v[i] ? dirs.v[i] : ".", name);
+        cleanup_free char *full = str_printf("%s/%s", *dirs.v[i] ? dirs.v[i] : ".", name);
         struct stat st;
 
         if (stat(full, &st) || !S_ISREG(st.st_mode))

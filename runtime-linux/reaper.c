@@ -52,7 +52,8 @@ void reaper_split(bool terminal)
 
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &old);
-    (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); /* not pid 1 when the pid namespace is shared */
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0,
+                0); /* not pid 1 when the pid namespace is shared */
     command = fork();
     if (command < 0)
         _exit(127);

@@ -151,8 +151,8 @@ static int find_group(const char *group_file, const char *who, gid_t *out, struc
         }
     }
     if (!is_number)
-        return err_set(e, ERR_NOT_FOUND, "unable to find group %s: no matching entries in group file",
-                       who);
+        return err_set(e, ERR_NOT_FOUND,
+                       "unable to find group %s: no matching entries in group file", who);
     if (id < 0 || id > ID_MAX)
         return err_set(e, ERR_INVALID, "uids and gids must be in range 0-2147483647");
     *out = (gid_t)id;
@@ -168,8 +168,8 @@ static int find_or_number(char *passwd, const char *who, struct user *u, char **
     if (*name)
         return 0;
     if (!is_number)
-        return err_set(e, ERR_NOT_FOUND, "unable to find user %s: no matching entries in passwd file",
-                       who);
+        return err_set(e, ERR_NOT_FOUND,
+                       "unable to find user %s: no matching entries in passwd file", who);
     if (id < 0 || id > ID_MAX)
         return err_set(e, ERR_INVALID, "uids and gids must be in range 0-2147483647");
     u->uid = (uid_t)id;
