@@ -39,6 +39,7 @@ static const char *const objects[] = {
     "set %s internal { type ifname; }",
     "set %s same { type ifname . ifname; }",
     "set %s talking { type ifname . ifname; }",
+    "set %s selves { type ipv4_addr . ipv4_addr; }",
     "set %s edition { type mark; }",
 };
 
@@ -55,8 +56,10 @@ static const char *const rules[] = {
     "publish dnat ip to ip daddr . meta l4proto . th dport map @ports_at",
     "publish dnat ip to meta l4proto . th dport map @ports_any",
     /* A neighbour, or the container itself, came through the published port: the answer must too.
+     * Under br_netfilter there is no iifname here; neighbours do without, the container does not.
      */
     "postrouting iifname . oifname @same ct status dnat masquerade",
+    "postrouting ip saddr . ip daddr @selves ct status dnat masquerade",
     "postrouting ip saddr 127.0.0.0/8 oifname @bridges masquerade",
     "postrouting iifname @masquerading oifname != @bridges masquerade",
     "forward iifname . oifname @talking accept",
@@ -72,8 +75,8 @@ static const char *const rules[] = {
 static const char *const network_sets[] = {"bridges", "masquerading", "internal", "same",
                                            "talking"};
 enum { SET_BRIDGES, SET_MASQUERADING, SET_INTERNAL, SET_SAME, SET_TALKING };
-static const char *const port_sets[] = {"ports_any", "ports_at"};
-enum { SET_ANY, SET_AT };
+static const char *const port_sets[] = {"ports_any", "ports_at", "selves"};
+enum { SET_ANY, SET_AT, SET_SELVES };
 #define SETS_MAX ARRAY_LEN(network_sets)
 
 /* ------------------------------------------------------------------ the table */
@@ -355,6 +358,16 @@ static int add_port(struct nft_elems *want, const struct port_map *p, uint32_t t
     return 0;
 }
 
+static void add_self(struct nft_elems *want, uint32_t target, const char *owner)
+{
+    struct nft_elem *el = nft_elems_add(&want[SET_SELVES]);
+    uint32_t wire = htonl(target);
+
+    nft_key_add(el, &wire, sizeof(wire));
+    nft_key_add(el, &wire, sizeof(wire));
+    (void)str_copy(el->comment, sizeof(el->comment), owner);
+}
+
 int firewall_ports_set(const struct net_env *env, const char *container_id, const char *network_id,
                        const char *address, const struct port_map *ports, size_t n, struct err *e)
 {
@@ -367,6 +380,8 @@ int firewall_ports_set(const struct net_env *env, const char *container_id, cons
     if (n && !ipv4_parse(address, &target))
         return err_set(e, ERR_INVALID, "publish ports: %s is no IPv4 address",
                        address ? address : "(none)");
+    if (n)
+        add_self(want, target, owner);
     for (size_t i = 0; r == 0 && i < n; i++)
         r = add_port(want, &ports[i], target, owner, e);
     if (r == 0)
