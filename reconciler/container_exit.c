@@ -220,7 +220,7 @@ static int absorb_exit(struct engine *g, struct container **c, const struct cont
              o->exit_code, o->oom_killed);
     emit_exit(g, *c, o);
     if (news.restart)
-        (void)schedule_restart(g, *c, o->finished_ns - o->started_ns);
+        queue_container(g, (*c)->id, schedule_restart(g, *c, o->finished_ns - o->started_ns));
     waits_wake(g, *c, true, false);
     return 0;
 }

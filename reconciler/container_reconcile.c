@@ -183,7 +183,7 @@ static int stop_signal_of(const struct container *c)
     if (c->stop_sig > 0)
         return c->stop_sig;
     if (!str_empty(c->spec->stop_signal))
-        (void)signal_parse(c->spec->stop_signal, &sig, ERR_IGNORE); /* checked at create */
+        (void)!signal_parse(c->spec->stop_signal, &sig, ERR_IGNORE); /* checked at create */
     return sig;
 }
 
@@ -297,7 +297,7 @@ static void settle(struct engine *g, const char *id, int64_t generation)
     cleanup_container struct container *now = object_container(g, id);
 
     if (now && now->observed_generation < generation)
-        (void)container_change(g, id, false, write_observed, &generation, NULL, ERR_IGNORE);
+        (void)!container_change(g, id, false, write_observed, &generation, NULL, ERR_IGNORE);
 }
 
 int container_reconcile(struct engine *g, const char *id, int64_t *again_ms, struct err *e)

@@ -262,7 +262,7 @@ int networks_create(struct engine *g, struct network *wanted, const char *by, st
     }
     if (network_make(g, wanted, by, true, c, &made, e)) {
         if (made) { /* what cannot be made is not kept: the caller was told no */
-            (void)networks_remove(g, made, by, NULL, ERR_IGNORE);
+            (void)!networks_remove(g, made, by, NULL, ERR_IGNORE);
             free(made);
         }
         return -1;

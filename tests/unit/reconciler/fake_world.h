@@ -1,0 +1,40 @@
+/*
+ * fake_world: a machine in memory, behind every seam that the reconciler calls.
+ *
+ * It stands in for the runtime, the network and volume drivers, and the image store, so that the
+ * engine's own promises can be tested without root: orders, outcomes, crashes, and failures at
+ * every call.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/runtime.h"
+#include "reconciler/engine.h"
+
+#define WORLD_MAX 64
+
+struct world_container {
+    char id[65];
+    bool exists, sandbox;
+    int endpoints;
+    struct container_observed o;
+};
+
+struct world {
+    struct world_container c[WORLD_MAX];
+    int fail_at;    /* the n-th call that changes the world fails; 0: none */
+    int calls;      /* so far */
+    bool exit_fast; /* a started process ends at once */
+    int exit_code;
+};
+
+extern struct world world;
+void world_reset(void);
+struct runtime *world_runtime(void);
+/* The process of the container ends, and the engine is told. */
+void world_exit(const char *id, int code);
+struct world_container *world_find(const char *id);
+/* What is left that should not be: sandboxes and endpoints without a process. */
+int world_leftovers(void);
