@@ -135,7 +135,9 @@ static void read_back(const char *path, struct joined *j)
     const struct log_read_opts o = {
         .since_ns = TIME_ZERO, .until_ns = TIME_ZERO, .tail = -1, .out = true, .err = true};
 
-    *j = (struct joined){.out = {BUF_INIT(64 * 1024 * 1024), BUF_INIT(64 * 1024 * 1024)}};
+    *j = (struct joined){
+        .out = {BUF_INIT(64 * 1024 * 1024), BUF_INIT(64 * 1024 * 1024)}
+    };
     assert_ok(log_driver_find("json-file")->read(path, &o, NULL, join, j, &e));
 }
 
