@@ -86,7 +86,7 @@ int state_check(struct state *st, struct err *e)
 
 int db_error(struct state *st, struct err *e, const char *doing)
 {
-    int code = st->db ? sqlite3_errcode(st->db) : SQLITE_NOMEM;
+    int code = st->db ? sqlite3_errcode(st->db) & 0xff : SQLITE_NOMEM; /* without the detail */
     const char *text = st->db ? sqlite3_errmsg(st->db) : "out of memory";
 
     switch (code) {
@@ -110,8 +110,6 @@ int db_error(struct state *st, struct err *e, const char *doing)
     default:
         break;
     }
-    if ((sqlite3_extended_errcode(st->db) & 0xff) == SQLITE_CORRUPT)
-        return err_set(e, ERR_IO, "state database %s is damaged: %s", st->path, text);
     return err_os(e, st->db ? sqlite3_system_errno(st->db) : 0, "state database %s: %s: %s",
                   st->path, doing, text);
 }

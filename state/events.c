@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "base/time.h"
 #include "state/state_internal.h"
 
 #define EVENTS_KEPT 10000
@@ -93,6 +94,8 @@ int state_event_each(struct state *st, int64_t since_ns, int64_t until_ns, const
 {
     int64_t after = 0;
 
+    if (until_ns == TIME_ZERO)
+        until_ns = INT64_MAX;
     for (;;) {
         cleanup_rows struct rows rows = {0};
 

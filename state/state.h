@@ -110,7 +110,8 @@ int state_layer_delete(struct state *st, const char *chain_id, struct err *e) MU
 typedef int state_layer_fn(void *arg, const struct layer_record *r, struct err *e);
 int state_layer_each(struct state *st, state_layer_fn *fn, void *arg, struct err *e) MUST_USE;
 
-/* ---- events: appended, numbered, the newest 10,000 kept.  Sets ev->seq. */
+/* ---- events: appended, numbered, the newest 10,000 kept.  Sets ev->seq.  TIME_ZERO for since or
+ * until: no limit on that side. */
 int state_event_add(struct state *st, struct event *ev, struct err *e) MUST_USE;
 typedef int state_event_fn(void *arg, const struct event *ev, struct err *e);
 int state_event_each(struct state *st, int64_t since_ns, int64_t until_ns,
