@@ -118,10 +118,17 @@ static int set_mode(const struct field *f, struct mount_spec *m, const char *mod
     return field_error(f, e, "unknown mode \"%.60s\" of a volume", mode);
 }
 
-/* Like strchr(':'), but a drive's colon does not count. */
+/*
+ * Like strchr(':'), but a drive's colon does not count.  "c:/x:/y" begins with a drive, "v:/y" and
+ * "v:/y:ro" with a volume of one letter.
+ */
 static char *next_colon(char *s)
 {
-    return strchr(is_drive(s) ? s + 2 : s, ':');
+    char *further = is_drive(s) ? strchr(s + 2, ':') : NULL;
+
+    if (is_drive(s) && (s[2] == '\\' || (further && (further[1] == '/' || is_drive(further + 1)))))
+        return further;
+    return strchr(s, ':');
 }
 
 static int short_form(const struct field *f, struct service_in *in, struct err *e)

@@ -413,6 +413,19 @@ static void volumes_short_and_long(void **state)
     assert_string_equal(s->mounts[7].target, "/tmp");
 }
 
+static void a_volume_of_one_letter_is_no_drive(void **state)
+{
+    cleanup_app struct app *app =
+        load("services: {web: {image: x, volumes: ['v:/a', 'v:/b:ro', 'c:/x:/y']}}\n"
+             "volumes: {v: }\n");
+    const struct container_spec *s = web(app);
+
+    (void)state;
+    assert_string_equal(s->mounts[0].source, "shop_v");
+    assert_string_equal(s->mounts[1].target, "/b");
+    assert_string_equal(s->mounts[2].source, "c:/x");
+}
+
 static void bad_volumes(void **state)
 {
     (void)state;
@@ -577,6 +590,7 @@ int main(void)
         cmocka_unit_test(ports_short_and_long),
         cmocka_unit_test(bad_ports),
         cmocka_unit_test(volumes_short_and_long),
+        cmocka_unit_test(a_volume_of_one_letter_is_no_drive),
         cmocka_unit_test(bad_volumes),
         cmocka_unit_test(networks_of_services),
         cmocka_unit_test(settings_of_one_service),
