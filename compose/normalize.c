@@ -135,7 +135,7 @@ static int unknown_service(const struct load *ld, size_t i, const char *name, st
                                  ".depends_on[%zu]: there is no service %s%s%s%s", k, name,
                                  near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
         if (at->kind == YAML_MAP && str_eq(at->pairs[k].key, name)) {
-            struct yaml_node key = *at;
+            struct yaml_node key = *at->pairs[k].value; /* its file, if files were merged */
 
             key.line = at->pairs[k].line;
             key.column = at->pairs[k].column;
