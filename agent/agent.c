@@ -263,6 +263,6 @@ void agent_close(struct agent *a)
     if (a->st)
         state_close(a->st);
     if (!str_empty(a->cfg->pidfile))
-        (void)fs_remove(a->cfg->pidfile, ERR_IGNORE);
+        (void)!fs_remove(a->cfg->pidfile, ERR_IGNORE);
     free(a);
 }
