@@ -1,0 +1,636 @@
+/*
+ * codec_container: a container in lists and in inspect, as moby 28 prints it.
+ *
+ * The two have the ports, the mounts and the endpoints in common; each is written here once, with
+ * what differs as an argument.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "api/codec.h"
+#include "api/version.h"
+#include "base/cancel.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/time.h"
+#include "reconciler/engine.h"
+
+bool container_is_running(const struct container *c)
+{
+    return c->state.status == STATUS_RUNNING || c->state.status == STATUS_PAUSED ||
+           c->state.status == STATUS_RESTARTING;
+}
+
+static bool has_health(const struct container *c)
+{
+    return !str_empty(c->state.health) && !str_eq(c->state.health, "none");
+}
+
+void container_status_text(const struct container *c, int64_t now_ns, char *out, size_t size)
+{
+    const struct container_state *s = &c->state;
+    char since[64];
+
+    time_human(now_ns - (s->status == STATUS_RESTARTING || !container_is_running(c)
+                             ? s->finished_ns
+                             : s->started_ns),
+               since, sizeof(since));
+    if (s->status == STATUS_PAUSED)
+        snprintf(out, size, "Up %s (Paused)", since);
+    else if (s->status == STATUS_RESTARTING)
+        snprintf(out, size, "Restarting (%d) %s ago", s->exit_code, since);
+    else if (s->status == STATUS_RUNNING && has_health(c))
+        snprintf(out, size, "Up %s (%s%s)", since, str_eq(s->health, "starting") ? "health: " : "",
+                 s->health);
+    else if (s->status == STATUS_RUNNING)
+        snprintf(out, size, "Up %s", since);
+    else if (s->status == STATUS_REMOVING)
+        str_copy(out, size, "Removal In Progress");
+    else if (s->status == STATUS_DEAD)
+        str_copy(out, size, "Dead");
+    else if (s->started_ns == TIME_ZERO)
+        str_copy(out, size, "Created");
+    else
+        snprintf(out, size, "Exited (%d) %s ago", s->exit_code, since);
+}
+
+/* ------------------------------------------------------------------- ports */
+
+/* Ports show while there is a network of its own to show them on. */
+static bool shows_ports(const struct container *c)
+{
+    return container_is_running(c) && c->state.status != STATUS_RESTARTING &&
+           !str_eq(c->spec->network_mode, "host");
+}
+
+static bool is_bound(const struct container *c, const struct exposed_port *x)
+{
+    for (size_t i = 0; i < c->state.n_ports; i++)
+        if (c->state.ports[i].port == x->port && c->state.ports[i].proto == x->proto)
+            return true;
+    return false;
+}
+
+static int compare_ports(const void *a, const void *b)
+{
+    const struct port_map *x = a, *y = b;
+    int ip;
+
+    if (x->port != y->port)
+        return x->port < y->port ? -1 : 1;
+    if (!x->host_port != !y->host_port)
+        return x->host_port ? -1 : 1;
+    ip = strcmp(x->host_ip ? x->host_ip : "", y->host_ip ? y->host_ip : "");
+    if (ip)
+        return ip;
+    if (x->host_port != y->host_port)
+        return x->host_port < y->host_port ? -1 : 1;
+    return (int)x->proto - (int)y->proto;
+}
+
+/* Bound ports, and exposed ones with host_port 0; sorted.  The strings are borrowed. */
+static struct port_map *all_ports(const struct container *c, size_t *n)
+{
+    struct port_map *v;
+
+    *n = 0;
+    if (!shows_ports(c) || c->state.n_ports + c->spec->n_exposed == 0)
+        return NULL;
+    v = xcalloc(c->state.n_ports + c->spec->n_exposed, sizeof(*v));
+    for (size_t i = 0; i < c->state.n_ports; i++)
+        v[(*n)++] = c->state.ports[i];
+    for (size_t i = 0; i < c->spec->n_exposed; i++)
+        if (!is_bound(c, &c->spec->exposed[i]))
+            v[(*n)++] = (struct port_map){
+                .port = c->spec->exposed[i].port,
+                .proto = c->spec->exposed[i].proto,
+            };
+    qsort(v, *n, sizeof(*v), compare_ports);
+    return v;
+}
+
+static void write_port_list(struct jsonw *w, const struct container *c)
+{
+    size_t n;
+    cleanup_free struct port_map *v = all_ports(c, &n);
+
+    jsonw_arr(w);
+    for (size_t i = 0; i < n; i++) {
+        jsonw_obj(w);
+        if (v[i].host_port) {
+            jsonw_kstr(w, "IP", str_empty(v[i].host_ip) ? "0.0.0.0" : v[i].host_ip);
+            jsonw_ki64(w, "PrivatePort", v[i].port);
+            jsonw_ki64(w, "PublicPort", v[i].host_port);
+        } else {
+            jsonw_ki64(w, "PrivatePort", v[i].port);
+        }
+        jsonw_kstr(w, "Type", proto_name(v[i].proto));
+        jsonw_end_obj(w);
+    }
+    jsonw_end_arr(w);
+}
+
+/* {"80/tcp":[{"HostIp","HostPort"}],"90/tcp":null} */
+static void write_port_map(struct jsonw *w, const struct container *c)
+{
+    size_t n;
+    cleanup_free struct port_map *v = all_ports(c, &n);
+    char text[32];
+
+    jsonw_obj(w);
+    for (size_t i = 0; i < n; i++) {
+        bool first = i == 0 || v[i - 1].port != v[i].port || v[i - 1].proto != v[i].proto;
+        bool last = i + 1 == n || v[i + 1].port != v[i].port || v[i + 1].proto != v[i].proto;
+
+        if (first) {
+            snprintf(text, sizeof(text), "%u/%s", v[i].port, proto_name(v[i].proto));
+            jsonw_key(w, text);
+        }
+        if (v[i].host_port == 0) {
+            jsonw_null(w);
+            continue;
+        }
+        if (first)
+            jsonw_arr(w);
+        snprintf(text, sizeof(text), "%u", v[i].host_port);
+        jsonw_obj(w);
+        jsonw_kstr(w, "HostIp", str_empty(v[i].host_ip) ? "0.0.0.0" : v[i].host_ip);
+        jsonw_kstr(w, "HostPort", text);
+        jsonw_end_obj(w);
+        if (last)
+            jsonw_end_arr(w);
+    }
+    jsonw_end_obj(w);
+}
+
+/* ------------------------------------------------------------------ mounts */
+
+/* HostConfig.Tmpfs is not listed among the mounts; a tmpfs of HostConfig.Mounts is. */
+static bool is_listed(const struct container *c, const struct mount_spec *m)
+{
+    if (m->type != MOUNT_TMPFS)
+        return true;
+    for (size_t i = 0; i < c->spec->tmpfs.n; i++)
+        if (str_eq(c->spec->tmpfs.v[i].k, m->target))
+            return false;
+    return true;
+}
+
+static void write_volume_source(struct jsonw *w, const struct codec *k, const struct mount_spec *m)
+{
+    cleanup_volume struct volume *v = NULL;
+    bool known = !volumes_find(k->engine, m->source ? m->source : "", &v, ERR_IGNORE);
+
+    jsonw_kstr(w, "Name", m->source);
+    jsonw_kstr(w, "Source", known ? v->mountpoint : "");
+    jsonw_kstr(w, "Destination", m->target);
+    jsonw_kstr(w, "Driver", known ? v->driver : str_empty(m->driver) ? "local" : m->driver);
+}
+
+static void write_mounts(struct jsonw *w, const struct codec *k, const struct container *c)
+{
+    jsonw_arr(w);
+    for (size_t i = 0; i < c->spec->n_mounts; i++) {
+        const struct mount_spec *m = &c->spec->mounts[i];
+
+        if (!is_listed(c, m))
+            continue;
+        jsonw_obj(w);
+        jsonw_kstr(w, "Type", mount_type_name(m->type));
+        if (m->type == MOUNT_VOLUME) {
+            write_volume_source(w, k, m);
+        } else {
+            jsonw_kstr(w, "Source", m->source);
+            jsonw_kstr(w, "Destination", m->target);
+        }
+        jsonw_kstr(w, "Mode", m->mode ? m->mode : m->type == MOUNT_VOLUME ? "z" : "");
+        jsonw_kbool(w, "RW", !m->read_only);
+        jsonw_kstr(w, "Propagation",
+                   m->type != MOUNT_BIND       ? ""
+                   : str_empty(m->propagation) ? "rprivate"
+                                               : m->propagation);
+        jsonw_end_obj(w);
+    }
+    jsonw_end_arr(w);
+}
+
+/* ---------------------------------------------------------------- networks */
+
+static bool is_user_network(const char *name)
+{
+    return !str_eq(name, "bridge") && !str_eq(name, "host") && !str_eq(name, "none") &&
+           !str_eq(name, "default");
+}
+
+static const char *mode_name(const struct container *c)
+{
+    const char *mode = c->spec->network_mode;
+
+    return str_empty(mode) || str_eq(mode, "default") ? "bridge" : mode;
+}
+
+static const struct endpoint_config *config_of(const struct container *c, const char *name,
+                                               const char *id)
+{
+    for (size_t i = 0; i < c->spec->n_endpoints; i++) {
+        const struct endpoint_config *ec = &c->spec->endpoints[i];
+
+        if (str_eq(ec->network, name) || (!str_empty(id) && str_eq(ec->network, id)))
+            return ec;
+    }
+    return NULL;
+}
+
+/* Lists are [] or null in Go; here an empty one was not given. */
+static void write_strv_or_null(struct jsonw *w, const char *key, const struct strv *sv)
+{
+    jsonw_key(w, key);
+    if (sv && sv->n)
+        jsonw_strv(w, sv);
+    else
+        jsonw_null(w);
+}
+
+static void write_ipam_config(struct jsonw *w, const struct endpoint_config *ec)
+{
+    jsonw_key(w, "IPAMConfig");
+    if (!ec || (str_empty(ec->ipv4) && str_empty(ec->ipv6) && ec->link_local_ips.n == 0)) {
+        jsonw_null(w);
+        return;
+    }
+    jsonw_obj(w);
+    if (!str_empty(ec->ipv4))
+        jsonw_kstr(w, "IPv4Address", ec->ipv4);
+    if (!str_empty(ec->ipv6))
+        jsonw_kstr(w, "IPv6Address", ec->ipv6);
+    if (ec->link_local_ips.n) {
+        jsonw_key(w, "LinkLocalIPs");
+        jsonw_strv(w, &ec->link_local_ips);
+    }
+    jsonw_end_obj(w);
+}
+
+static void write_aliases(struct jsonw *w, const struct codec *k, const struct container *c,
+                          const struct strv *aliases, bool user)
+{
+    bool with_id = user && shape_holds(k->version, SHAPE_SHORT_ID_ALIAS);
+
+    jsonw_key(w, "Aliases");
+    if (!with_id && (!aliases || aliases->n == 0)) {
+        jsonw_null(w);
+        return;
+    }
+    jsonw_arr(w);
+    for (size_t i = 0; aliases && i < aliases->n; i++)
+        jsonw_str(w, aliases->v[i]);
+    if (with_id)
+        jsonw_strn(w, c->id, 12);
+    jsonw_end_arr(w);
+}
+
+/* One value of Networks.  ep NULL: not joined yet.  brief: as the list has it. */
+static void write_endpoint(struct jsonw *w, const struct codec *k, const struct container *c,
+                           const char *name, const struct endpoint *ep, bool brief)
+{
+    const struct endpoint_config *ec = config_of(c, name, ep ? ep->network_id : NULL);
+    bool joined = ep && !str_empty(ep->id);
+    bool user = is_user_network(name);
+
+    jsonw_key(w, name);
+    jsonw_obj(w);
+    write_ipam_config(w, ec);
+    write_strv_or_null(w, "Links", ec && !brief ? &ec->links : NULL);
+    if (brief) {
+        jsonw_key(w, "Aliases");
+        jsonw_null(w);
+    } else {
+        write_aliases(w, k, c, ec ? &ec->aliases : ep ? &ep->aliases : NULL, user);
+    }
+    jsonw_kstr(w, "MacAddress", joined ? ep->mac : ec ? ec->mac : "");
+    jsonw_key(w, "DriverOpts");
+    if (ec && ec->driver_opts.n)
+        jsonw_kvs(w, &ec->driver_opts);
+    else
+        jsonw_null(w);
+    jsonw_ki64(w, "GwPriority", ec ? ec->gw_priority : 0);
+    jsonw_kstr(w, "NetworkID", ep ? ep->network_id : "");
+    jsonw_kstr(w, "EndpointID", joined ? ep->id : "");
+    jsonw_kstr(w, "Gateway", joined ? ep->gateway : "");
+    jsonw_kstr(w, "IPAddress", joined ? ep->ipv4 : "");
+    jsonw_ki64(w, "IPPrefixLen", joined ? ep->prefix_len : 0);
+    jsonw_kstr(w, "IPv6Gateway", "");
+    jsonw_kstr(w, "GlobalIPv6Address", "");
+    jsonw_ki64(w, "GlobalIPv6PrefixLen", 0);
+    write_strv_or_null(w, "DNSNames", ep && user && !brief ? &ep->dns_names : NULL);
+    jsonw_end_obj(w);
+}
+
+static void write_networks(struct jsonw *w, const struct codec *k, const struct container *c,
+                           bool brief)
+{
+    jsonw_key(w, "Networks");
+    jsonw_obj(w);
+    for (size_t i = 0; i < c->state.n_endpoints; i++)
+        write_endpoint(w, k, c, c->state.endpoints[i].network_name, &c->state.endpoints[i], brief);
+    if (c->state.n_endpoints == 0) {
+        for (size_t i = 0; i < c->spec->n_endpoints; i++)
+            write_endpoint(w, k, c, c->spec->endpoints[i].network, NULL, brief);
+        if (c->spec->n_endpoints == 0 && !str_starts(mode_name(c), "container:"))
+            write_endpoint(w, k, c, mode_name(c), NULL, brief);
+    }
+    jsonw_end_obj(w);
+}
+
+void container_networks(const struct container *c, struct strv *names, struct strv *ids)
+{
+    for (size_t i = 0; i < c->state.n_endpoints; i++) {
+        strv_add(names, c->state.endpoints[i].network_name);
+        strv_add(ids, c->state.endpoints[i].network_id ? c->state.endpoints[i].network_id : "");
+    }
+    for (size_t i = 0; c->state.n_endpoints == 0 && i < c->spec->n_endpoints; i++) {
+        strv_add(names, c->spec->endpoints[i].network);
+        strv_add(ids, c->spec->endpoints[i].network);
+    }
+    if (names->n == 0) {
+        strv_add(names, mode_name(c));
+        strv_add(ids, "");
+    }
+}
+
+/* ------------------------------------------------------------------- sizes */
+
+/* Only what was started once has a writable layer; asking must not make one. */
+static bool find_rootfs(const struct codec *k, const struct container *c, struct rootfs *out)
+{
+    *out = (struct rootfs){0};
+    return c->state.started_ns != TIME_ZERO &&
+           !images_rootfs_ensure(engine_images(k->engine), c->image_id, c->id, out, ERR_IGNORE);
+}
+
+static void write_sizes(struct jsonw *w, const struct codec *k, const struct container *c)
+{
+    cleanup_image struct image *image = NULL;
+    struct rootfs root;
+    int64_t rw = 0, image_size = 0;
+
+    if (!k->size)
+        return;
+    if (find_rootfs(k, c, &root) && root.upper && fs_tree_size(root.upper, &rw, ERR_IGNORE))
+        rw = 0;
+    rootfs_release(&root);
+    if (!images_find(engine_images(k->engine), c->image_id, &image, ERR_IGNORE))
+        image_size = image->size;
+    if (rw > 0)
+        jsonw_ki64(w, "SizeRw", rw);
+    jsonw_ki64(w, "SizeRootFs", rw + image_size);
+}
+
+/* -------------------------------------------------------------------- list */
+
+/* "sh -c 'exit 3'" */
+static void write_command(struct jsonw *w, const struct container_spec *s)
+{
+    cleanup_buf struct buf text = BUF_INIT(1 << 20);
+    cleanup_strv struct strv argv = {0};
+
+    container_argv(s, &argv);
+    for (size_t i = 0; i < argv.n; i++) {
+        bool quote = i > 0 && strchr(argv.v[i], ' ');
+
+        buf_addf(&text, "%s%s%s%s", i ? " " : "", quote ? "'" : "", argv.v[i], quote ? "'" : "");
+    }
+    jsonw_kstr(w, "Command", text.data);
+}
+
+static void write_name(struct jsonw *w, const char *name)
+{
+    char text[256];
+
+    snprintf(text, sizeof(text), "/%s", name);
+    jsonw_str(w, text);
+}
+
+void container_write_summary(struct jsonw *w, const struct codec *k, const struct container *c,
+                             const char *image)
+{
+    char status[128];
+
+    jsonw_obj(w);
+    jsonw_kstr(w, "Id", c->id);
+    jsonw_key(w, "Names");
+    jsonw_arr(w);
+    write_name(w, c->name);
+    jsonw_end_arr(w);
+    jsonw_kstr(w, "Image", image);
+    jsonw_kstr(w, "ImageID", c->image_id);
+    write_command(w, c->spec);
+    jsonw_ki64(w, "Created", c->created_ns / NS_PER_SEC);
+    jsonw_key(w, "Ports");
+    write_port_list(w, c);
+    write_sizes(w, k, c);
+    jsonw_key(w, "Labels");
+    jsonw_kvs(w, &c->spec->labels);
+    jsonw_kstr(w, "State", container_status_name(c->state.status));
+    container_status_text(c, k->now_ns, status, sizeof(status));
+    jsonw_kstr(w, "Status", status);
+    jsonw_key(w, "HostConfig");
+    jsonw_obj(w);
+    jsonw_kstr(w, "NetworkMode", mode_name(c));
+    if (c->spec->annotations.n) {
+        jsonw_key(w, "Annotations");
+        jsonw_kvs(w, &c->spec->annotations);
+    }
+    jsonw_end_obj(w);
+    jsonw_key(w, "NetworkSettings");
+    jsonw_obj(w);
+    write_networks(w, k, c, true);
+    jsonw_end_obj(w);
+    jsonw_key(w, "Mounts");
+    write_mounts(w, k, c);
+    jsonw_end_obj(w);
+}
+
+/* ----------------------------------------------------------------- inspect */
+
+static void write_state(struct jsonw *w, const struct container *c)
+{
+    const struct container_state *s = &c->state;
+
+    jsonw_key(w, "State");
+    jsonw_obj(w);
+    jsonw_kstr(w, "Status", container_status_name(s->status));
+    jsonw_kbool(w, "Running", container_is_running(c));
+    jsonw_kbool(w, "Paused", s->status == STATUS_PAUSED);
+    jsonw_kbool(w, "Restarting", s->status == STATUS_RESTARTING);
+    jsonw_kbool(w, "OOMKilled", s->oom_killed);
+    jsonw_kbool(w, "Dead", s->status == STATUS_DEAD);
+    jsonw_ki64(w, "Pid", s->status == STATUS_RUNNING || s->status == STATUS_PAUSED ? s->pid : 0);
+    jsonw_ki64(w, "ExitCode", s->exit_code);
+    jsonw_kstr(w, "Error", s->error);
+    jsonw_key(w, "StartedAt");
+    jsonw_time(w, s->started_ns);
+    jsonw_key(w, "FinishedAt");
+    jsonw_time(w, s->finished_ns);
+    if (!str_empty(s->health)) {
+        jsonw_key(w, "Health");
+        jsonw_obj(w);
+        jsonw_kstr(w, "Status", s->health);
+        jsonw_ki64(w, "FailingStreak", 0);
+        jsonw_key(w, "Log");
+        jsonw_arr(w);
+        jsonw_end_arr(w);
+        jsonw_end_obj(w);
+    }
+    jsonw_end_obj(w);
+}
+
+static void write_path_and_args(struct jsonw *w, const struct container_spec *s)
+{
+    cleanup_strv struct strv argv = {0};
+
+    container_argv(s, &argv);
+    jsonw_kstr(w, "Path", argv.n ? argv.v[0] : "");
+    jsonw_key(w, "Args");
+    jsonw_arr(w);
+    for (size_t i = 1; i < argv.n; i++)
+        jsonw_str(w, argv.v[i]);
+    jsonw_end_arr(w);
+}
+
+/* Files beside the container; "" before its first start, when they do not exist yet. */
+static void write_paths(struct jsonw *w, const struct codec *k, const struct container *c)
+{
+    static const struct {
+        const char *key, *file;
+    } rows[] = {
+        {"ResolvConfPath", "resolv.conf"},
+        {"HostnamePath",   "hostname"   },
+        {"HostsPath",      "hosts"      },
+    };
+    bool started = c->state.started_ns != TIME_ZERO;
+    cleanup_free char *log = started ? containers_log_path(k->engine, c->id) : NULL;
+    char path[1024] = "";
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (started)
+            snprintf(path, sizeof(path), "%s/containers/%s/%s", k->root_dir ? k->root_dir : "",
+                     c->id, rows[i].file);
+        jsonw_kstr(w, rows[i].key, path);
+    }
+    jsonw_kstr(w, "LogPath", log && str_eq(c->spec->log_driver, "json-file") ? log : "");
+}
+
+static void write_graph_driver(struct jsonw *w, const struct codec *k, const struct container *c)
+{
+    cleanup_free char *lower = NULL;
+    struct rootfs root;
+
+    jsonw_key(w, "GraphDriver");
+    jsonw_obj(w);
+    jsonw_key(w, "Data");
+    if (find_rootfs(k, c, &root) && root.overlay) {
+        lower = str_join((const char *const *)root.lower.v, root.lower.n, ":");
+        jsonw_obj(w);
+        jsonw_kstr(w, "ID", c->id);
+        jsonw_kstr(w, "LowerDir", lower);
+        jsonw_kstr(w, "UpperDir", root.upper);
+        jsonw_kstr(w, "WorkDir", root.work);
+        jsonw_end_obj(w);
+    } else {
+        jsonw_null(w);
+    }
+    rootfs_release(&root);
+    jsonw_kstr(w, "Name", images_driver_name(engine_images(k->engine)));
+    jsonw_end_obj(w);
+}
+
+static const struct endpoint *default_endpoint(const struct container *c)
+{
+    for (size_t i = 0; i < c->state.n_endpoints; i++)
+        if (str_eq(c->state.endpoints[i].network_name, "bridge") &&
+            !str_empty(c->state.endpoints[i].id))
+            return &c->state.endpoints[i];
+    return NULL;
+}
+
+/* The old top-level keys tell of the default bridge only. */
+static void write_legacy_network(struct jsonw *w, const struct container *c)
+{
+    const struct endpoint *ep = default_endpoint(c);
+
+    jsonw_kbool(w, "HairpinMode", false);
+    jsonw_kstr(w, "LinkLocalIPv6Address", "");
+    jsonw_ki64(w, "LinkLocalIPv6PrefixLen", 0);
+    jsonw_key(w, "SecondaryIPAddresses");
+    jsonw_null(w);
+    jsonw_key(w, "SecondaryIPv6Addresses");
+    jsonw_null(w);
+    jsonw_kstr(w, "EndpointID", ep ? ep->id : "");
+    jsonw_kstr(w, "Gateway", ep ? ep->gateway : "");
+    jsonw_kstr(w, "GlobalIPv6Address", "");
+    jsonw_ki64(w, "GlobalIPv6PrefixLen", 0);
+    jsonw_kstr(w, "IPAddress", ep ? ep->ipv4 : "");
+    jsonw_ki64(w, "IPPrefixLen", ep ? ep->prefix_len : 0);
+    jsonw_kstr(w, "IPv6Gateway", "");
+    jsonw_kstr(w, "MacAddress", ep ? ep->mac : "");
+}
+
+static void write_network_settings(struct jsonw *w, const struct codec *k,
+                                   const struct container *c)
+{
+    bool sandbox = (c->state.status == STATUS_RUNNING || c->state.status == STATUS_PAUSED) &&
+                   !str_eq(mode_name(c), "host") && !str_starts(mode_name(c), "container:");
+    char key[1024] = "";
+
+    if (sandbox)
+        snprintf(key, sizeof(key), "%s/netns/%s", k->exec_root ? k->exec_root : "", c->id);
+    jsonw_key(w, "NetworkSettings");
+    jsonw_obj(w);
+    jsonw_kstr(w, "Bridge", "");
+    jsonw_kstr(w, "SandboxID", sandbox ? c->id : "");
+    jsonw_kstr(w, "SandboxKey", key);
+    jsonw_key(w, "Ports");
+    write_port_map(w, c);
+    write_legacy_network(w, c);
+    write_networks(w, k, c, false);
+    jsonw_end_obj(w);
+}
+
+static void write_exec_ids(struct jsonw *w, const struct codec *k, const struct container *c)
+{
+    cleanup_strv struct strv ids = {0};
+
+    execs_of(k->engine, c->id, &ids);
+    write_strv_or_null(w, "ExecIDs", &ids);
+}
+
+void container_write_inspect(struct jsonw *w, const struct codec *k, const struct container *c)
+{
+    jsonw_obj(w);
+    jsonw_kstr(w, "Id", c->id);
+    jsonw_key(w, "Created");
+    jsonw_time(w, c->created_ns);
+    write_path_and_args(w, c->spec);
+    write_state(w, c);
+    jsonw_kstr(w, "Image", c->image_id);
+    write_paths(w, k, c);
+    jsonw_key(w, "Name");
+    write_name(w, c->name);
+    jsonw_ki64(w, "RestartCount", c->state.restart_count);
+    jsonw_kstr(w, "Driver", images_driver_name(engine_images(k->engine)));
+    jsonw_kstr(w, "Platform", "linux");
+    jsonw_kstr(w, "MountLabel", "");
+    jsonw_kstr(w, "ProcessLabel", "");
+    jsonw_kstr(w, "AppArmorProfile", "");
+    write_exec_ids(w, k, c);
+    jsonw_key(w, "HostConfig");
+    container_spec_encode_host(c->spec, w);
+    write_graph_driver(w, k, c);
+    write_sizes(w, k, c);
+    jsonw_key(w, "Mounts");
+    write_mounts(w, k, c);
+    jsonw_key(w, "Config");
+    container_spec_encode_config(c->spec, w);
+    write_network_settings(w, k, c);
+    jsonw_end_obj(w);
+}

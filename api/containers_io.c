@@ -1,0 +1,286 @@
+/* containers_io: attach, logs, resize, top: what carries a container's output. */
+#include <string.h>
+
+#include "api/conn.h"
+#include "api/detach_keys.h"
+#include "api/frames.h"
+#include "api/handlers.h"
+#include "api/hijack.h"
+#include "base/mem.h"
+#include "base/time.h"
+#include "core/log_driver.h"
+#include "reconciler/engine.h"
+
+/* -------------------------------------------------------------------- logs */
+
+#define LOG_BATCH (32 * 1024)
+#define LOG_MAX   (LOG_BATCH + LOG_LINE_MAX + 256)
+
+struct log_reply {
+    struct request *rq;
+    struct buf out;
+    bool raw;      /* a terminal's log has no frames */
+    bool hijacked; /* attach?logs=1 */
+    bool timestamps, details, follow;
+};
+
+static int flush_logs(struct log_reply *r, struct err *e)
+{
+    int rc = r->hijacked ? hijack_write(r->rq, r->out.data, r->out.len, e)
+                         : res_write(r->rq, r->out.data, r->out.len, e);
+
+    buf_reset(&r->out);
+    return rc;
+}
+
+/* One line is one frame, so that a client never sees a header cut in two. */
+static int add_line(void *arg, const struct log_line *line, struct err *e)
+{
+    struct log_reply *r = arg;
+    char time[TIME_TEXT_MAX], stamp[TIME_TEXT_MAX + 2] = "";
+    unsigned char head[FRAME_HEADER];
+    int stamp_len = 0;
+
+    if (r->timestamps) {
+        time_format_fixed(line->unix_ns, time);
+        stamp_len = snprintf(stamp, sizeof(stamp), "%s ", time);
+    }
+    /* The drivers keep no attributes: their field is there, and empty. */
+    if (r->details)
+        stamp[stamp_len++] = ' ';
+    if (!r->raw) {
+        frame_header(head, line->from_stderr ? FRAME_STDERR : FRAME_STDOUT,
+                     (size_t)stamp_len + line->len + (line->partial ? 0 : 1));
+        buf_add(&r->out, head, sizeof(head));
+    }
+    buf_add(&r->out, stamp, (size_t)stamp_len);
+    buf_add(&r->out, line->bytes, line->len);
+    if (!line->partial)
+        buf_add(&r->out, "\n", 1);
+    if (r->follow || r->out.len >= LOG_BATCH)
+        return flush_logs(r, e);
+    return 0;
+}
+
+static int send_logs(struct log_reply *r, const char *id, const struct log_read_opts *o,
+                     struct err *e)
+{
+    int rc;
+
+    r->out = BUF_INIT(LOG_MAX);
+    rc = containers_logs(r->rq->engine, id, o, r->rq->cancel, add_line, r, e);
+    if (!rc)
+        rc = flush_logs(r, e);
+    buf_release(&r->out);
+    return rc;
+}
+
+static int log_options(const struct request *rq, struct log_read_opts *o, struct err *e)
+{
+    const char *tail = query_str(rq, "tail");
+
+    *o = (struct log_read_opts){
+        .since_ns = TIME_ZERO,
+        .until_ns = TIME_ZERO,
+        .tail = -1,
+        .out = query_bool(rq, "stdout", false),
+        .err = query_bool(rq, "stderr", false),
+        .follow = query_bool(rq, "follow", false),
+    };
+    if (!o->out && !o->err)
+        return err_set(e, ERR_INVALID, "Bad parameters: you must choose at least one stream");
+    if (query_time(rq, "since", &o->since_ns, e) || query_time(rq, "until", &o->until_ns, e))
+        return -1;
+    if (o->since_ns == 0)
+        o->since_ns = TIME_ZERO;
+    if (o->until_ns == 0)
+        o->until_ns = TIME_ZERO;
+    if (parse_i64(tail, 0, INT64_MAX, "tail", &o->tail, ERR_IGNORE))
+        o->tail = -1; /* "all", and whatever else is no number */
+    return 0;
+}
+
+int container_logs(struct request *rq, struct err *e)
+{
+    struct log_reply r = {.rq = rq};
+    cleanup_container struct container *c = NULL;
+    const struct log_driver_ops *driver;
+    struct log_read_opts o;
+
+    if (log_options(rq, &o, e) || containers_find(rq->engine, rq->arg[0], &c, e))
+        return -1;
+    driver = log_driver_find(c->spec->log_driver);
+    if (!driver || !driver->readable)
+        return err_set(e, ERR_UNSUPPORTED, "configured logging driver does not support reading");
+    r.raw = c->spec->tty;
+    r.timestamps = query_bool(rq, "timestamps", false);
+    r.details = query_bool(rq, "details", false);
+    r.follow = o.follow;
+    /* Out before the first line: a client that follows waits for the head. */
+    if (res_stream(rq, 200,
+                   !r.raw && request_shape(rq, SHAPE_MULTIPLEXED_TYPE) ? TYPE_MULTIPLEXED_STREAM
+                                                                       : TYPE_RAW_STREAM,
+                   e) ||
+        request_watch(rq, e))
+        return -1;
+    return send_logs(&r, c->id, &o, e);
+}
+
+/* ------------------------------------------------------------------ attach */
+
+struct attach {
+    bool logs, stream;
+    struct attach_opts want;
+    struct detach_keys keys;
+    struct container *c;
+};
+
+static int read_attach(struct request *rq, struct attach *a, struct err *e)
+{
+    const char *keys = query_str(rq, "detachKeys");
+
+    a->logs = query_bool(rq, "logs", false);
+    a->stream = query_bool(rq, "stream", false);
+    a->want.in = query_bool(rq, "stdin", false);
+    a->want.out = query_bool(rq, "stdout", false);
+    a->want.err = query_bool(rq, "stderr", false);
+    if (!detach_keys_parse(keys, &a->keys))
+        return err_set(e, ERR_INVALID, "Invalid detach keys (%s) provided", keys);
+    if (containers_find(rq->engine, rq->arg[0], &a->c, e))
+        return -1;
+    if (a->c->state.status == STATUS_PAUSED)
+        return err_set(e, ERR_CONFLICT,
+                       "container %s is paused, unpause the container before attach", rq->arg[0]);
+    if (a->c->state.status == STATUS_RESTARTING)
+        return err_set(e, ERR_CONFLICT,
+                       "container %s is restarting, wait until the container is running",
+                       rq->arg[0]);
+    return 0;
+}
+
+static int replay(struct request *rq, const struct attach *a, struct err *e)
+{
+    struct log_reply r = {.rq = rq, .raw = a->c->spec->tty, .hijacked = true};
+    struct log_read_opts o = {
+        .since_ns = TIME_ZERO,
+        .until_ns = TIME_ZERO,
+        .tail = -1,
+        .out = a->want.out,
+        .err = a->want.err,
+    };
+
+    return a->logs && (o.out || o.err) ? send_logs(&r, a->c->id, &o, e) : 0;
+}
+
+static void tell_detached(struct request *rq, const struct container *c)
+{
+    struct event ev;
+
+    event_for_container(&ev, "detach", c, rq->by);
+    engine_event(rq->engine, &ev);
+}
+
+static void pump(struct request *rq, struct attach *a, struct stream *io)
+{
+    const struct container_spec *spec = a->c->spec;
+    struct hijack h = {
+        .raw = spec->tty,
+        .in = a->want.in && spec->open_stdin,
+        .out = a->want.out,
+        .err = a->want.err,
+        .close_stdin = spec->stdin_once && !spec->tty,
+        .detach = a->want.in && spec->tty ? &a->keys : NULL,
+    };
+    int exit_code = 0;
+
+    if (hijack_run(rq, io, &h, &exit_code) == HIJACK_DETACHED)
+        tell_detached(rq, a->c);
+}
+
+/* Errors before the head go out without JSON, as dockerd has it here and nowhere else. */
+int container_attach(struct request *rq, struct err *e)
+{
+    cleanup_stream struct stream *io = NULL;
+    cleanup_container struct container *c = NULL;
+    struct attach a = {0};
+
+    if (read_attach(rq, &a, e)) {
+        hijack_refuse(rq, e);
+        return 0;
+    }
+    c = a.c;
+    if (a.stream && containers_attach(rq->engine, c->id, &a.want, &io, e)) {
+        hijack_refuse(rq, e);
+        return 0;
+    }
+    if (hijack_begin(rq, !c->spec->tty, false, e) || replay(rq, &a, e))
+        return -1;
+    if (io)
+        pump(rq, &a, io);
+    hijack_finish(rq);
+    return 0;
+}
+
+/* ------------------------------------------------------------ resize, top */
+
+static int read_size(struct request *rq, const char *key, const char *what, unsigned *out,
+                     struct err *e)
+{
+    const char *text = query_str(rq, key);
+    int64_t n;
+
+    if (parse_i64(text, 0, UINT32_MAX, what, &n, ERR_IGNORE))
+        return err_set(e, ERR_INVALID, "invalid resize %s \"%s\": invalid syntax", what, text);
+    *out = (unsigned)n;
+    return 0;
+}
+
+int request_resize(struct request *rq, unsigned *rows, unsigned *cols, struct err *e)
+{
+    return read_size(rq, "h", "height", rows, e) || read_size(rq, "w", "width", cols, e) ? -1 : 0;
+}
+
+int container_resize(struct request *rq, struct err *e)
+{
+    unsigned rows, cols;
+
+    if (request_resize(rq, &rows, &cols, e) ||
+        containers_resize(rq->engine, rq->arg[0], rows, cols, e))
+        return -1;
+    return res_empty(rq, 200, e);
+}
+
+static void write_top(struct jsonw *w, const struct top *t)
+{
+    jsonw_obj(w);
+    jsonw_key(w, "Processes");
+    jsonw_arr(w);
+    for (size_t i = 0; i < t->n; i++)
+        jsonw_strv(w, &t->rows[i]);
+    jsonw_end_arr(w);
+    jsonw_key(w, "Titles");
+    jsonw_strv(w, &t->titles);
+    jsonw_end_obj(w);
+}
+
+int container_top(struct request *rq, struct err *e)
+{
+    cleanup_buf struct buf out = BUF_INIT(REPLY_MAX);
+    struct jsonw w = JSONW_INIT(&out);
+    const char *args = query_str(rq, "ps_args");
+    struct top t = {0};
+
+    if (containers_top(rq->engine, rq->arg[0], *args ? args : "-ef", &t, e))
+        return -1;
+    write_top(&w, &t);
+    top_release(&t);
+    return res_json(rq, 200, &out, e);
+}
+
+int container_checkpoint(struct request *rq, struct err *e)
+{
+    (void)rq;
+    return err_set(e, ERR_UNSUPPORTED,
+                   "This experimental feature is disabled by default. Start the Docker daemon in "
+                   "experimental mode in order to enable it.");
+}
