@@ -99,7 +99,7 @@ int ipam_choose_pool(const struct net_pool_base *bases, size_t n_bases, const st
         char text[IPV4_TEXT_MAX];
 
         if (!ipv4_net_parse(bases[i].base, &base) || bases[i].size < base.prefix ||
-            bases[i].size > 30)
+            bases[i].size > 32)
             return err_set(e, ERR_INVALID, "invalid address pool: base %s, size %d",
                            bases[i].base ? bases[i].base : "", bases[i].size);
         if (!first_free(&base, bases[i].size, &used, &net))
