@@ -20,10 +20,12 @@
 /* What the launcher set up for itself is not for the container. */
 void child_reset_signals(void)
 {
+    struct sigaction now;
     sigset_t none;
 
-    for (int sig = 1; sig < NSIG; sig++)
-        signal(sig, SIG_DFL);
+    for (int sig = 1; sig < SIGRTMAX; sig++)
+        if (sigaction(sig, NULL, &now) == 0 && now.sa_handler != SIG_DFL)
+            signal(sig, SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -37,7 +39,7 @@ int child_become_root(struct err *e)
     return 0;
 }
 
-static int isolate(struct child *c, struct err *e)
+static int isolate(struct child *c, int *proc, struct err *e)
 {
     const struct oci_config *cfg = c->cfg;
 
@@ -50,6 +52,9 @@ static int isolate(struct child *c, struct err *e)
         return -1;
     if (setsid() < 0)
         return err_os(e, errno, "setsid");
+    *proc = mounts_private_proc(e);
+    if (*proc < 0 || mounts_make_early(cfg, c->prepared, e))
+        return -1;
     return rootfs_pivot(c->prepared->root, e);
 }
 
@@ -92,15 +97,14 @@ _Noreturn void child_run(struct child *c)
     struct err e = ERR_INIT;
     int root = -1, proc = -1;
 
-    if (isolate(c, &e))
+    if (isolate(c, &proc, &e))
         sync_pipe_fail(c->sync, &e);
     root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root < 0) {
         err_os(&e, errno, "open the new root");
         sync_pipe_fail(c->sync, &e);
     }
-    proc = mounts_private_proc(&e);
-    if (proc < 0 || furnish(c, root, proc, &e))
+    if (furnish(c, root, proc, &e))
         sync_pipe_fail(c->sync, &e);
     child_finish(c, root, proc);
 }

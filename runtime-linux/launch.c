@@ -53,19 +53,18 @@ int launch_error_wrap(struct err *e, bool exec)
 
 static void prepared_init(struct prepared *p, const struct oci_config *cfg)
 {
-    *p = (struct prepared){.root = -1, .sysfs = -1, .n_binds = cfg->n_mounts};
-    p->binds = xmalloc((cfg->n_mounts + 1) * sizeof(*p->binds));
+    *p = (struct prepared){.root = -1, .n_made = cfg->n_mounts};
+    p->made = xmalloc((cfg->n_mounts + 1) * sizeof(*p->made));
     for (size_t i = 0; i < cfg->n_mounts; i++)
-        p->binds[i] = -1;
+        p->made[i] = -1;
 }
 
 static void prepared_release(struct prepared *p)
 {
     fd_close_p(&p->root);
-    fd_close_p(&p->sysfs);
-    for (size_t i = 0; i < p->n_binds; i++)
-        fd_close_p(&p->binds[i]);
-    free(p->binds);
+    for (size_t i = 0; i < p->n_made; i++)
+        fd_close_p(&p->made[i]);
+    free(p->made);
     for (size_t i = 0; i < p->n_devices; i++)
         fd_close_p(&p->devices[i]);
     free(p->devices);

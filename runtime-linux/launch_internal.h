@@ -31,12 +31,11 @@ struct cgroup_view {
 
 /* What the launcher has opened. */
 struct prepared {
-    int root;   /* detached mount */
-    int *binds; /* per cfg->mounts: detached mount, -1 where the child makes it */
-    size_t n_binds;
-    int *devices; /* per device (defaults first): detached mount of the host's node; NULL: mknod */
+    int root;  /* detached mount */
+    int *made; /* per cfg->mounts: detached mount; -1: the child makes it when its turn comes */
+    size_t n_made;
+    int *devices; /* per device (defaults first): the host's node, detached; NULL: mknod */
     size_t n_devices;
-    int sysfs; /* host's sysfs for a user namespace that may not mount its own; -1 */
     struct cgroup_view *cgroups;
     size_t n_cgroups;
 };
@@ -100,6 +99,9 @@ int namespaces_finish(const struct oci_config *cfg, struct err *e) MUST_USE;
 int namespaces_setns_all(const int fd[OCI_NS_COUNT], struct err *e) MUST_USE;
 int rootfs_pivot(int root, struct err *e) MUST_USE;
 int rootfs_seal(const struct oci_config *cfg, int root, struct err *e) MUST_USE;
+/* Before the pivot: a user namespace may mount proc and sysfs only where it can see them already.
+ */
+int mounts_make_early(const struct oci_config *cfg, struct prepared *p, struct err *e) MUST_USE;
 int mounts_attach(const struct oci_config *cfg, int root, struct prepared *p,
                   struct err *e) MUST_USE;
 int mounts_private_proc(struct err *e) MUST_USE; /* a procfs nobody else sees, or -1 */

@@ -30,6 +30,21 @@ static bool is_bind(const struct oci_mount *m, const struct mount_options *o)
     return o->bind || is_type(m, "bind") || is_type(m, "rbind");
 }
 
+static int new_mount(const struct oci_mount *m, const char *type, const struct mount_options *o,
+                     struct err *e)
+{
+    cleanup_fd int fs = fsctx_open(type, e);
+
+    if (fs < 0)
+        return -1;
+    if (fsctx_string(fs, "source", str_empty(m->source) ? type : m->source, e))
+        return -1;
+    for (size_t i = 0; i < o->data.n; i++)
+        if (fsctx_option(fs, o->data.v[i], e))
+            return -1;
+    return fsctx_mount(fs, 0, e);
+}
+
 /* ------------------------------------------------------------------ launcher */
 
 static int clone_source(const struct oci_config *cfg, const struct oci_mount *m,
@@ -54,18 +69,16 @@ static int clone_source(const struct oci_config *cfg, const struct oci_mount *m,
     return take_fd(fd);
 }
 
-/* A user namespace that does not own its network namespace gets the host's sysfs, by descriptor. */
-static int prepare_sysfs(const struct oci_config *cfg, struct prepared *p, struct err *e)
+/* A user namespace that does not own its network namespace may not mount sysfs for it: we do. */
+static int sysfs_for_foreign_net(const struct oci_config *cfg, const struct oci_mount *m, int *out,
+                                 struct err *e)
 {
-    cleanup_fd int fs = -1;
+    struct mount_options none = {0};
 
     if (!cfg->ns[OCI_NS_USER].wanted || (cfg->ns[OCI_NS_NET].wanted && !cfg->ns[OCI_NS_NET].path))
         return 0;
-    fs = fsctx_open("sysfs", e);
-    if (fs < 0)
-        return -1;
-    p->sysfs = fsctx_mount(fs, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NODEV, e);
-    return p->sysfs < 0 ? err_wrap(e, "sysfs") : 0;
+    *out = new_mount(m, "sysfs", &none, e);
+    return *out < 0 ? -1 : 0;
 }
 
 int mounts_prepare(const struct oci_config *cfg, struct cgroup *cg, struct prepared *p,
@@ -76,12 +89,12 @@ int mounts_prepare(const struct oci_config *cfg, struct cgroup *cg, struct prepa
         cleanup_mount_options struct mount_options o = {0};
 
         mount_options_parse(&m->options, &o);
-        if (is_bind(m, &o) && (p->binds[i] = clone_source(cfg, m, &o, e)) < 0)
+        if (is_bind(m, &o) && (p->made[i] = clone_source(cfg, m, &o, e)) < 0)
             return -1;
         if ((is_type(m, "cgroup") || is_type(m, "cgroup2")) && !p->cgroups && cg &&
             cgroup_prepare_views(cg, p, e))
             return -1;
-        if (is_type(m, "sysfs") && prepare_sysfs(cfg, p, e))
+        if (is_type(m, "sysfs") && sysfs_for_foreign_net(cfg, m, &p->made[i], e))
             return -1;
     }
     return 0;
@@ -89,22 +102,6 @@ int mounts_prepare(const struct oci_config *cfg, struct cgroup *cg, struct prepa
 
 /* ------------------------------------------------------------------ child */
 
-static int new_mount(const struct oci_mount *m, const char *type, const struct mount_options *o,
-                     uint64_t attrs, struct err *e)
-{
-    cleanup_fd int fs = fsctx_open(type, e);
-
-    if (fs < 0)
-        return -1;
-    if (fsctx_string(fs, "source", str_empty(m->source) ? type : m->source, e))
-        return -1;
-    for (size_t i = 0; i < o->data.n; i++)
-        if (fsctx_option(fs, o->data.v[i], e))
-            return -1;
-    return fsctx_mount(fs, attrs, e);
-}
-
-/* Atime flags are not allowed to fsmount() together with others of their kind. */
 static int apply_options(int mount, const struct oci_mount *m, const struct mount_options *o,
                          struct err *e)
 {
@@ -208,7 +205,7 @@ static int attach_cgroup_v2(int root, const struct oci_mount *m, struct prepared
     if (own_ns || mount < 0) {
         struct mount_options none = {0};
 
-        made = new_mount(m, "cgroup2", &none, attrs, e);
+        made = new_mount(m, "cgroup2", &none, e);
         if (made < 0)
             return -1;
         mount = made;
@@ -248,8 +245,8 @@ static int open_strict(int root, const char *path, struct err *e)
     return fd;
 }
 
-static int attach_new(int root, const struct oci_mount *m, struct prepared *p,
-                      const struct mount_options *o, struct err *e)
+static int attach_new(int root, const struct oci_mount *m, int early, const struct mount_options *o,
+                      struct err *e)
 {
     const bool strict = is_type(m, "proc") || is_type(m, "sysfs");
     cleanup_fd int image = -1, target = -1, made = -1, dir = -1;
@@ -261,13 +258,12 @@ static int attach_new(int root, const struct oci_mount *m, struct prepared *p,
                     : mounts_make_target(root, m->destination, true, e);
     if (target < 0)
         return -1;
-    if (is_type(m, "sysfs") && p->sysfs >= 0) {
-        mount = p->sysfs;
-    } else {
-        mount = made = new_mount(m, m->type, o, 0, e);
-        if (mount < 0)
+    if (early < 0) {
+        made = new_mount(m, m->type, o, e);
+        if (made < 0)
             return -1;
     }
+    mount = early >= 0 ? early : made;
     if (image >= 0) {
         dir = openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (dir < 0)
@@ -288,12 +284,31 @@ static int attach_one(const struct oci_config *cfg, int root, size_t i, struct p
 
     mount_options_parse(&m->options, &o);
     if (is_bind(m, &o))
-        return attach_bind(root, m, &o, p->binds[i], e);
+        return attach_bind(root, m, &o, p->made[i], e);
     if (is_type(m, "cgroup") || is_type(m, "cgroup2"))
         return attach_cgroup(cfg, root, m, p, &o, e);
     if (str_empty(m->type))
         return err_set(e, ERR_INVALID, "the mount on %s has no type", m->destination);
-    return attach_new(root, m, p, &o, e);
+    return attach_new(root, m, p->made[i], &o, e);
+}
+
+int mounts_make_early(const struct oci_config *cfg, struct prepared *p, struct err *e)
+{
+    for (size_t i = 0; i < cfg->n_mounts; i++) {
+        const struct oci_mount *m = &cfg->mounts[i];
+        cleanup_mount_options struct mount_options o = {0};
+
+        if (p->made[i] >= 0 || !(is_type(m, "proc") || is_type(m, "sysfs")))
+            continue;
+        mount_options_parse(&m->options, &o);
+        if (o.bind)
+            continue;
+        p->made[i] = new_mount(m, m->type, &o, e);
+        if (p->made[i] < 0)
+            return err_wrap(e, "error mounting \"%s\" to rootfs at \"%s\"", m->type,
+                            m->destination);
+    }
+    return 0;
 }
 
 int mounts_attach(const struct oci_config *cfg, int root, struct prepared *p, struct err *e)

@@ -83,23 +83,15 @@ static int get_kvs(const struct json *j, const char *key, struct kvs *out, struc
 static int get_u64(const struct json *j, const char *key, uint64_t *out, struct err *e)
 {
     struct json v = json_get(j, key);
-    double d = 0;
-    int64_t i = 0;
+    cleanup_buf struct buf text = BUF_INIT(64);
 
     if (!json_exists(&v))
         return 0;
-    if (json_typeof(&v) == JSON_DOUBLE) { /* above INT64_MAX: RLIM_INFINITY as Go writes it */
-        if (json_double(&v, &d, e))
-            return -1;
-        if (d < 0 || d > 18446744073709551616.0)
-            return bad(&v, "is out of range", e);
-        *out = d >= 18446744073709551615.0 ? UINT64_MAX : (uint64_t)d;
-        return 0;
-    }
-    if (json_i64(&v, &i, e))
-        return -1;
-    /* json-c keeps what exceeds int64 at its maximum; for limits both mean "no limit" */
-    *out = i == INT64_MAX ? UINT64_MAX : (uint64_t)i;
+    if (json_typeof(&v) != JSON_INT)
+        return bad(&v, "must be a whole number", e);
+    json_text(&v, &text); /* above INT64_MAX: Go's RLIM_INFINITY */
+    if (parse_u64(text.data, 0, UINT64_MAX, "number", out, ERR_IGNORE))
+        return bad(&v, "must not be negative", e);
     return 0;
 }
 

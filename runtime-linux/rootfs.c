@@ -66,8 +66,15 @@ static int open_layers(const struct oci_config *cfg, struct layers *l, struct er
     if (!str_eq(base, work_base))
         return err_set(e, ERR_INVALID, "upper and work of the root must be siblings: %s, %s",
                        cfg->upper, cfg->work);
-    l->upper_base = open_layer(base, cfg, e);
-    return l->upper_base < 0 ? -1 : 0;
+    l->upper_base = open(base, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (l->upper_base < 0)
+        return err_os(e, errno, "open %s", base);
+    /* The overlay writes as the host's root, whom the map does not know: the writable layer holds
+     * shifted ids, and its top is the container's root's. */
+    if (cfg->uid_base >= 0 && fchownat(l->upper_base, path_base(cfg->upper), (uid_t)cfg->uid_base,
+                                       (gid_t)cfg->uid_base, AT_SYMLINK_NOFOLLOW))
+        return err_os(e, errno, "give %s to the container's root", cfg->upper);
+    return 0;
 }
 
 /* One option for all of them, for kernels before 6.5: at most a page of text. */
