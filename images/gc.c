@@ -92,33 +92,41 @@ static int remove_layer(struct images *im, const char *chain_id, struct err *e)
     return 0;
 }
 
-static void remove_key(struct images *im, const char *key)
+void gc_mark(struct images *im, const struct strv *keys, struct strv *doomed)
 {
-    struct err e = ERR_INIT;
-    int rc = str_starts(key, LAYER) ? remove_layer(im, key + strlen(LAYER), &e)
-                                    : content_remove(im->content, key + strlen(BLOB), &e);
-
-    if (rc)
-        log_warn("cannot remove unused content", "key=%s error=%s", key, log_quote(e.msg));
-    else
-        log_debug("removed unused content", "key=%s", key);
-    hold_removed(im, key);
-}
-
-void gc_collect(struct images *im, const struct strv *keys)
-{
-    cleanup_strv struct strv doomed = {0};
     struct map set = MAP_INIT(NULL);
 
     mutex_lock(&im->lock);
     needed_locked(im, &set);
     for (size_t i = 0; i < keys->n; i++)
         if (!map_get(&set, keys->v[i]) && hold_removing_locked(im, keys->v[i]))
-            strv_add(&doomed, keys->v[i]);
+            strv_add(doomed, keys->v[i]);
     mutex_unlock(&im->lock);
     map_release(&set);
-    for (size_t i = 0; i < doomed.n; i++)
-        remove_key(im, doomed.v[i]);
+}
+
+void gc_finish(struct images *im, const struct strv *doomed)
+{
+    for (size_t i = 0; i < doomed->n; i++) {
+        const char *key = doomed->v[i];
+        struct err e = ERR_INIT;
+        int rc = str_starts(key, LAYER) ? remove_layer(im, key + strlen(LAYER), &e)
+                                        : content_remove(im->content, key + strlen(BLOB), &e);
+
+        if (rc)
+            log_warn("cannot remove unused content", "key=%s error=%s", key, log_quote(e.msg));
+        else
+            log_debug("removed unused content", "key=%s", key);
+        hold_removed(im, key);
+    }
+}
+
+void gc_collect(struct images *im, const struct strv *keys)
+{
+    cleanup_strv struct strv doomed = {0};
+
+    gc_mark(im, keys, &doomed);
+    gc_finish(im, &doomed);
 }
 
 /* Every layer and blob there is, on disk or in the records. */

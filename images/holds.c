@@ -1,6 +1,10 @@
 /* holds: pins and claims.  See images_internal.h for what they are for. */
+#include "base/cancel.h"
 #include "base/mem.h"
+#include "base/time.h"
 #include "images/images_internal.h"
+
+#define CANCEL_POLL_MS 100
 
 struct hold {
     unsigned pins;
@@ -66,6 +70,20 @@ void claim(struct images *im, const char *key)
         cond_wait(&im->changed, &im->lock);
     hold_of(im, key)->claimed = true;
     mutex_unlock(&im->lock);
+}
+
+int claim_or_cancel(struct images *im, const char *key, struct cancel *c, struct err *e)
+{
+    bool mine;
+
+    mutex_lock(&im->lock);
+    while (hold_of(im, key)->claimed && !cancel_fired(c))
+        (void)cond_wait_until(&im->changed, &im->lock, time_mono_ms() + CANCEL_POLL_MS);
+    mine = !hold_of(im, key)->claimed;
+    if (mine)
+        hold_of(im, key)->claimed = true;
+    mutex_unlock(&im->lock);
+    return mine ? 0 : err_set(e, ERR_CANCELLED, "context canceled");
 }
 
 void unclaim(struct images *im, const char *key)

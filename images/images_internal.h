@@ -62,6 +62,7 @@ void pin_blob(struct images *im, struct pins *p, const char *digest);
 /* Lets go, and collects what nobody else needs. */
 void pins_release(struct images *im, struct pins *p);
 void claim(struct images *im, const char *key);
+int claim_or_cancel(struct images *im, const char *key, struct cancel *c, struct err *e) MUST_USE;
 void unclaim(struct images *im, const char *key);
 /* For gc.c: true when nobody pins it; nobody can until hold_removed(). */
 bool hold_removing_locked(struct images *im, const char *key) REQUIRES(im->lock);
@@ -70,6 +71,9 @@ void hold_removed(struct images *im, const char *key);
 /* ---- gc.c */
 /* Removes those of the layers and blobs ("layer:...", "blob:...") that nothing needs. */
 void gc_collect(struct images *im, const struct strv *keys);
+/* In two steps: what will go, which nobody can pin any more; and its removal, which takes time. */
+void gc_mark(struct images *im, const struct strv *keys, struct strv *doomed);
+void gc_finish(struct images *im, const struct strv *doomed);
 /* At start: what a killed predecessor left. */
 int gc_sweep(struct images *im, struct err *e) MUST_USE;
 
@@ -82,6 +86,7 @@ struct commit {
     int64_t manifest_size;
     const struct strv *layer_blobs; /* lowest first */
     const struct strv *refs;        /* canonical, to be pointed at it */
+    bool tagged;                    /* as if by a tag call: Docker notes the time of those */
 };
 /* Syncs what was written, then the rows, then memory.  *changed: a tag is new or has moved. */
 int records_commit(struct images *im, const struct commit *c, struct image **out, bool *changed,
@@ -109,11 +114,15 @@ struct layer_source {
 /* "sha256:..." of parent and diff; parent NULL: the diff ID itself. */
 char *chain_id_of(const char *parent, const char *diff_id);
 /* Makes the layer if it is not there.  The caller has pinned it. *made may be NULL. */
-int layer_ensure(struct images *im, const char *chain_id, const char *parent, const char *diff_id,
-                 const char *blob, const struct layer_source *src, bool *made,
-                 struct err *e) MUST_USE;
-int layer_ensure_from_blob(struct images *im, const char *chain_id, const char *parent,
-                           const char *diff_id, const char *blob, struct err *e) MUST_USE;
+struct layer_id {
+    const char *chain_id, *parent, *diff_id; /* parent: its chain ID, NULL for the lowest */
+    const char *blob;                        /* digest of what it is made from */
+};
+int layer_ensure(struct images *im, const struct layer_id *id, const struct layer_source *src,
+                 struct cancel *c, bool *made, struct err *e) MUST_USE;
+int layer_ensure_from_blob(struct images *im, const struct layer_id *id, struct cancel *c,
+                           struct err *e) MUST_USE;
+struct layer_id layer_id_of(const struct image *img, const struct strv *blobs, size_t i);
 bool layer_exists(struct images *im, const char *chain_id);
 /* All layers of an image from blobs in the store; in parallel where the driver allows it. */
 int layers_from_blobs(struct images *im, const struct image *img, const struct strv *blobs,

@@ -106,47 +106,53 @@ bool layer_exists(struct images *im, const char *chain_id)
     return known && im->driver->has_layer(im->layers_root, chain_id);
 }
 
-static int make_layer(struct images *im, const char *chain_id, const char *parent,
-                      const char *diff_id, const char *blob, const struct layer_source *src,
+static int make_layer(struct images *im, const struct layer_id *id, const struct layer_source *src,
                       struct err *e)
 {
-    struct fill f = {.diff_id = diff_id,
+    struct fill f = {.diff_id = id->diff_id,
                      .src = src,
                      .form = im->driver->independent ? WHITEOUT_OVERLAY : WHITEOUT_FLAT};
 
     /* A directory without a record is from before the database knew it: it is made again. */
-    if (!layer_exists(im, chain_id) && im->driver->has_layer(im->layers_root, chain_id) &&
-        im->driver->remove_layer(im->layers_root, chain_id, e))
+    if (im->driver->has_layer(im->layers_root, id->chain_id) &&
+        im->driver->remove_layer(im->layers_root, id->chain_id, e))
         return -1;
-    if (im->driver->ensure_layer(im->layers_root, chain_id, parent, fill_layer, &f, e))
+    if (im->driver->ensure_layer(im->layers_root, id->chain_id, id->parent, fill_layer, &f, e))
         return -1;
-    remember_layer(im, chain_id, diff_id, blob, f.size);
+    remember_layer(im, id->chain_id, id->diff_id, id->blob, f.size);
     return 0;
 }
 
-int layer_ensure(struct images *im, const char *chain_id, const char *parent, const char *diff_id,
-                 const char *blob, const struct layer_source *src, bool *made, struct err *e)
+int layer_ensure(struct images *im, const struct layer_id *id, const struct layer_source *src,
+                 struct cancel *c, bool *made, struct err *e)
 {
-    cleanup_free char *work = str_printf("work:%s", chain_id);
+    cleanup_free char *work = str_printf("work:%s", id->chain_id);
     bool there;
     int rc = 0;
 
-    claim(im, work);
-    there = layer_exists(im, chain_id);
+    if (claim_or_cancel(im, work, c, e))
+        return -1;
+    there = layer_exists(im, id->chain_id);
     if (!there)
-        rc = make_layer(im, chain_id, parent, diff_id, blob, src, e);
+        rc = make_layer(im, id, src, e);
     unclaim(im, work);
     if (made)
         *made = rc == 0 && !there;
     return rc;
 }
 
+struct layer_id layer_id_of(const struct image *img, const struct strv *blobs, size_t i)
+{
+    return (struct layer_id){img->chain_ids.v[i], i ? img->chain_ids.v[i - 1] : NULL,
+                             img->diff_ids.v[i], blobs->v[i]};
+}
+
 /* ---- from a blob in the store */
 
 struct blob_reader {
     int fd;
-    struct digest *digest;
     const char *expect;
+    struct cancel *c;
 };
 
 static int read_blob(void *arg, void *buf, size_t n, size_t *got, struct err *e)
@@ -154,6 +160,8 @@ static int read_blob(void *arg, void *buf, size_t n, size_t *got, struct err *e)
     struct blob_reader *b = arg;
     ssize_t r;
 
+    if (cancel_fired(b->c))
+        return err_set(e, ERR_CANCELLED, "context canceled");
     do
         r = read(b->fd, buf, n);
     while (r < 0 && errno == EINTR);
@@ -163,20 +171,20 @@ static int read_blob(void *arg, void *buf, size_t n, size_t *got, struct err *e)
     return 0;
 }
 
-int layer_ensure_from_blob(struct images *im, const char *chain_id, const char *parent,
-                           const char *diff_id, const char *blob, struct err *e)
+int layer_ensure_from_blob(struct images *im, const struct layer_id *id, struct cancel *c,
+                           struct err *e)
 {
     cleanup_fd int fd = -1;
-    struct blob_reader b = {.expect = blob};
+    struct blob_reader b = {.expect = id->blob, .c = c};
     struct layer_source src = {read_blob, &b, NULL};
 
-    if (layer_exists(im, chain_id))
+    if (layer_exists(im, id->chain_id))
         return 0;
-    fd = content_open(im->content, blob, NULL, e);
+    fd = content_open(im->content, id->blob, NULL, e);
     if (fd < 0)
         return -1;
     b.fd = fd;
-    return layer_ensure(im, chain_id, parent, diff_id, blob, &src, NULL, e);
+    return layer_ensure(im, id, &src, c, NULL, e);
 }
 
 /* ---- all layers of an image */
@@ -197,7 +205,7 @@ static void make_many(void *arg)
 
     for (;;) {
         struct err e = ERR_INIT;
-        const char *parent;
+        struct layer_id id;
         size_t i;
 
         mutex_lock(&m->lock);
@@ -206,11 +214,8 @@ static void make_many(void *arg)
         mutex_unlock(&m->lock);
         if (i >= m->img->diff_ids.n)
             return;
-        parent = i ? m->img->chain_ids.v[i - 1] : NULL;
-        if (cancel_fired(m->c))
-            (void)err_set(&e, ERR_CANCELLED, "context canceled");
-        else if (!layer_ensure_from_blob(m->im, m->img->chain_ids.v[i], parent,
-                                         m->img->diff_ids.v[i], m->blobs->v[i], &e))
+        id = layer_id_of(m->img, m->blobs, i);
+        if (!layer_ensure_from_blob(m->im, &id, m->c, &e))
             continue;
         mutex_lock(&m->lock);
         if (!m->err.kind)

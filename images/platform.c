@@ -68,6 +68,36 @@ static void normalize(struct platform *p)
     }
 }
 
+/* One word alone is an operating system, or else an architecture. */
+static int one_word(const char *word, struct platform *out, struct err *e)
+{
+    static const char *const systems[] = {"linux",   "windows", "darwin",  "freebsd", "netbsd",
+                                          "openbsd", "solaris", "illumos", "android", "wasip1"};
+    static const char *const arches[] = {"amd64",   "arm64",    "arm",     "386",  "riscv64",
+                                         "ppc64le", "ppc64",    "s390x",   "mips", "mips64",
+                                         "mipsle",  "mips64le", "loong64", "wasm"};
+    struct platform p = {xstrdup("linux"), xstrdup(word), xstrdup("")};
+    bool known = false;
+
+    normalize(&p);
+    for (size_t i = 0; i < ARRAY_LEN(arches); i++)
+        known = known || str_eq(p.arch, arches[i]);
+    for (size_t i = 0; i < ARRAY_LEN(systems); i++) {
+        if (!str_eq(word, systems[i]))
+            continue;
+        known = true;
+        str_set(&p.os, word);
+        str_set(&p.arch, HOST_ARCH);
+    }
+    if (!known) {
+        platform_release(&p);
+        return err_set(e, ERR_INVALID,
+                       "\"%s\": unknown operating system or architecture: invalid argument", word);
+    }
+    *out = p;
+    return 0;
+}
+
 int platform_parse(const char *text, struct platform *out, struct err *e)
 {
     cleanup_strv struct strv parts = {0};
@@ -92,12 +122,10 @@ int platform_parse(const char *text, struct platform *out, struct err *e)
     if (parts.n > 3)
         return err_set(e, ERR_INVALID, "\"%s\": cannot parse platform specifier: invalid argument",
                        text);
-    /* One word alone is an operating system, or else an architecture. */
-    if (parts.n == 1 && !str_eq(parts.v[0], "linux") && !str_eq(parts.v[0], "windows"))
-        p = (struct platform){xstrdup("linux"), xstrdup(parts.v[0]), xstrdup("")};
-    else
-        p = (struct platform){xstrdup(parts.v[0]), xstrdup(parts.n > 1 ? parts.v[1] : HOST_ARCH),
-                              xstrdup(parts.n > 2 ? parts.v[2] : "")};
+    if (parts.n == 1)
+        return one_word(text, out, e);
+    p = (struct platform){xstrdup(parts.v[0]), xstrdup(parts.v[1]),
+                          xstrdup(parts.n > 2 ? parts.v[2] : "")};
     normalize(&p);
     *out = p;
     return 0;

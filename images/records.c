@@ -59,14 +59,6 @@ int image_from_config(struct images *im, const char *id, struct image **out, str
     if (image_config_decode(text.data, text.len, img, e))
         return err_wrap(e, "image %s", id);
     str_set(&img->id, id);
-    strv_release(&img->chain_ids);
-    for (size_t i = 0; i < img->diff_ids.n; i++) {
-        if (!digest_valid(img->diff_ids.v[i]))
-            return err_set(e, ERR_INVALID, "image %s: invalid diff ID \"%.100s\"", id,
-                           img->diff_ids.v[i]);
-        strv_take(&img->chain_ids,
-                  chain_id_of(i ? img->chain_ids.v[i - 1] : NULL, img->diff_ids.v[i]));
-    }
     *out = take_ptr(img);
     return 0;
 }
@@ -87,6 +79,8 @@ static void set_facts(struct images *im, struct image *img, const struct image_r
     const char *key;
     void *value;
 
+    strv_release(&img->repo_tags);
+    strv_release(&img->repo_digests);
     str_set(&img->parent, rec->parent ? rec->parent : "");
     str_set(&img->manifest_digest, rec->manifest_digest ? rec->manifest_digest : "");
     str_set(&img->manifest_media_type, rec->manifest_media_type ? rec->manifest_media_type : "");
@@ -109,29 +103,28 @@ static void set_facts(struct images *im, struct image *img, const struct image_r
 }
 
 /* A new snapshot in the place of the old one, after the references have changed. */
-static int refresh(struct images *im, const char *id, struct err *e)
+static void refresh(struct images *im, const char *id)
 {
-    cleanup_image struct image *img = NULL;
-    struct image_record copy = {0};
+    struct image *img = NULL, *old = NULL;
+    struct image_record rec = {0};
     struct image_entry *en;
-    struct image *old = NULL;
 
-    if (image_from_config(im, id, &img, e))
-        return -1;
     mutex_lock(&im->lock);
-    en = map_get(&im->images, id);
-    if (en) {
-        copy = en->rec; /* borrowed: only the claim on the records lets it change */
-        mutex_unlock(&im->lock);
-        set_facts(im, img, &copy);
-        mutex_lock(&im->lock);
-        old = en->image;
-        en->image = take_ptr(img);
+    if ((en = map_get(&im->images, id))) {
+        img = image_copy(en->image);
+        rec = en->rec; /* borrowed: nobody changes it without the claim on the records */
     }
     mutex_unlock(&im->lock);
-    if (old)
-        image_unref(old);
-    return 0;
+    if (!img)
+        return;
+    set_facts(im, img, &rec);
+    mutex_lock(&im->lock);
+    if ((en = map_get(&im->images, id))) {
+        old = en->image;
+        en->image = img;
+    }
+    mutex_unlock(&im->lock);
+    image_unref(old ? old : img);
 }
 
 /* ---- from the database */
@@ -234,9 +227,10 @@ int records_set_ref(struct images *im, const char *ref, const char *id, int64_t 
     mutex_lock(&im->lock);
     map_put(&im->refs, ref, r);
     mutex_unlock(&im->lock);
-    if (before && !str_eq(before, id) && refresh(im, before, e))
-        return -1;
-    return refresh(im, id, e);
+    if (before && !str_eq(before, id))
+        refresh(im, before);
+    refresh(im, id);
+    return 0;
 }
 
 int records_drop_ref(struct images *im, const char *ref, struct err *e)
@@ -250,7 +244,8 @@ int records_drop_ref(struct images *im, const char *ref, struct err *e)
     mutex_lock(&im->lock);
     map_del(&im->refs, ref);
     mutex_unlock(&im->lock);
-    return refresh(im, before, e);
+    refresh(im, before);
+    return 0;
 }
 
 void records_refs_of(struct images *im, const char *id, struct strv *out)
@@ -275,8 +270,8 @@ void records_keys_of(const struct image_entry *en, struct strv *keys)
         strv_addf(keys, "blob:%s", en->rec.manifest_digest);
     for (size_t i = 0; i < en->rec.layer_blobs.n; i++)
         strv_addf(keys, "blob:%s", en->rec.layer_blobs.v[i]);
-    for (size_t i = 0; i < en->image->chain_ids.n; i++)
-        strv_addf(keys, "layer:%s", en->image->chain_ids.v[i]);
+    for (size_t i = en->image->chain_ids.n; i > 0; i--)
+        strv_addf(keys, "layer:%s", en->image->chain_ids.v[i - 1]);
 }
 
 int records_drop_image(struct images *im, const char *id, struct err *e)
@@ -365,11 +360,12 @@ static int set_refs(struct images *im, const struct commit *c, bool *changed, st
 
         if (str_eq(before, c->id))
             continue;
-        if (records_set_ref(im, c->refs->v[i], c->id, TIME_ZERO, e))
+        if (records_set_ref(im, c->refs->v[i], c->id, c->tagged ? time_wall_ns() : TIME_ZERO, e))
             return -1;
         *changed = true;
     }
-    return refresh(im, c->id, e);
+    refresh(im, c->id);
+    return 0;
 }
 
 static int commit_claimed(struct images *im, const struct commit *c, struct image *img,

@@ -119,6 +119,7 @@ static int repair_layers(struct images *im, const struct strv *chain, struct err
     for (size_t i = 0; i < chain->n; i++) {
         cleanup_free char *diff = NULL, *blob = NULL;
         struct layer_record *l;
+        struct layer_id id;
 
         if (im->driver->has_layer(im->layers_root, chain->v[i]))
             continue;
@@ -132,7 +133,8 @@ static int repair_layers(struct images *im, const struct strv *chain, struct err
             return err_set(e, ERR_IO, "layer %s is missing; pull or load its image again",
                            chain->v[i]);
         log_warn("a layer is missing and is made again", "layer=%s", chain->v[i]);
-        if (layer_ensure_from_blob(im, chain->v[i], i ? chain->v[i - 1] : NULL, diff, blob, e))
+        id = (struct layer_id){chain->v[i], i ? chain->v[i - 1] : NULL, diff, blob};
+        if (layer_ensure_from_blob(im, &id, NULL, e))
             return -1;
     }
     return 0;
