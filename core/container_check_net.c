@@ -224,6 +224,9 @@ static int check_endpoint(const struct endpoint_config *ec, struct err *e)
     if (ec->aliases.n && predefined(ec->network))
         strv_add(&wrong,
                  "network-scoped alias is supported only for containers in user defined networks");
+    if (fixed && predefined(ec->network))
+        strv_add(&wrong, "user specified IP address is supported only when connecting to networks "
+                         "with user configured subnets");
     if (wrong.n == 0)
         return 0;
     text = str_join((const char *const *)wrong.v, wrong.n, "\n* ");

@@ -107,10 +107,22 @@ int check_mounts(const struct container_spec *s, struct err *e)
     return 0;
 }
 
+/* Understood, but nothing acts on it: better refused than forgotten. */
+static int check_unsupported(const struct container_spec *s, struct err *e)
+{
+    if (s->volumes_from.n)
+        return err_set(e, ERR_UNSUPPORTED, "HostConfig.VolumesFrom is not supported");
+    if (s->links.n)
+        return err_set(e, ERR_UNSUPPORTED,
+                       "HostConfig.Links is not supported: use a network and its aliases");
+    return 0;
+}
+
 int container_spec_validate(const struct container_spec *s, struct err *e)
 {
     static int (*const parts[])(const struct container_spec *, struct err *) = {
-        check_config, check_networking, check_security, check_resources, check_mounts,
+        check_config,    check_networking, check_security,
+        check_resources, check_mounts,     check_unsupported,
     };
 
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)

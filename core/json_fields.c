@@ -97,7 +97,7 @@ int want_type(const struct json *j, enum json_type type, struct err *e)
 {
     if (json_typeof(j) == type)
         return 0;
-    return err_set(e, ERR_INVALID, "%s: must be %s", j->path,
+    return err_set(e, ERR_INVALID, "%s: must be %s", j->path[0] ? j->path : "the body",
                    type == JSON_OBJECT ? "an object" : "an array");
 }
 
