@@ -4,7 +4,8 @@
  * Addresses as dockerd's -H takes them: "unix:///run/x.sock", "tcp://127.0.0.1:2375" (port 0 asks
  * the kernel), "fd://N" for an inherited socket.  A unix socket is made with mode 0660 and the
  * group given, under a temporary name and then renamed, so that nobody connects to it half made; a
- * stale one is replaced, a live one is an error.
+ * stale one is replaced, a live one is an error.  On Windows "npipe:////./pipe/x" takes the place of
+ * unix and inherited sockets: a message-type pipe open to SYSTEM, Administrators and the group.
  */
 #pragma once
 
@@ -15,10 +16,10 @@
 struct listener;
 struct cancel;
 
-/* Who is at the other end of a unix socket. */
+/* Who is at the other end of a unix socket; of a pipe only the pid is known. */
 struct peer {
     int64_t pid, uid, gid; /* -1: unknown */
-    char address[64];      /* "unix", "127.0.0.1:53412" */
+    char address[64];      /* "unix", "npipe", "127.0.0.1:53412" */
 };
 
 int listener_open(const char *address, const char *group, struct listener **out,

@@ -3,7 +3,8 @@
 #
 #     tools/mingw/build-deps.sh [PREFIX]        default: build/mingw-deps
 #
-# json-c, libyaml and sqlite3 become static libraries below PREFIX, where the preset "mingw" looks.
+# json-c, libyaml, sqlite3 and (for the tests) cmocka become static libraries below PREFIX, where the
+# preset "mingw" looks.
 # What is there already is not built again, so a second run takes no time; remove PREFIX to start
 # over.  The sources come through apt with the machine's own archive settings, but with lists of its
 # own: nothing outside PREFIX changes.
@@ -67,6 +68,13 @@ Libs: -L$prefix/lib -lyaml
 END
 }
 
+build_cmocka() {
+    with_cmake cmocka -DWITH_STATIC_LIB=ON -DWITH_EXAMPLES=OFF -DUNIT_TESTING=OFF
+    # Only the archive, under the name that -lcmocka looks for.
+    mv "$prefix/lib/libcmocka-static.a" "$prefix/lib/libcmocka.a"
+    rm -f "$prefix/lib/libcmocka.dll.a" "$prefix/bin/cmocka.dll"
+}
+
 # The native configure and make only put the amalgamation together; sqlite3.c is cross-compiled.
 build_sqlite3() {
     rm -rf "$src/sqlite3/obj" && mkdir "$src/sqlite3/obj"
@@ -86,7 +94,7 @@ Libs: -L$prefix/lib -lsqlite3
 END
 }
 
-for name in json-c libyaml sqlite3; do
+for name in json-c libyaml sqlite3 cmocka; do
     [ -e "$prefix/built-$name" ] && continue
     begun=$SECONDS
     # A new shell: inside `if` bash would ignore set -e.

@@ -20,3 +20,9 @@ set(ENV{PKG_CONFIG_LIBDIR} ${BALLAST_MINGW_DEPS}/lib/pkgconfig) # the host's .pc
 set(CMAKE_C_FLAGS_INIT "-D_WIN32_WINNT=0x0A00 -DUNICODE -D_UNICODE -D__USE_MINGW_ANSI_STDIO=1")
 set(CMAKE_C_FLAGS_INIT "${CMAKE_C_FLAGS_INIT} -I${BALLAST_MINGW_DEPS}/include")
 set(CMAKE_EXE_LINKER_FLAGS_INIT "-static -L${BALLAST_MINGW_DEPS}/lib")
+
+# Tests run under Wine where it is installed.  Not /usr/bin/wine, whose wrapper speaks to the user.
+find_program(BALLAST_WINE NAMES wine64 PATHS /usr/lib/wine NO_CMAKE_FIND_ROOT_PATH)
+if(BALLAST_WINE)
+    set(CMAKE_CROSSCOMPILING_EMULATOR ${CMAKE_CURRENT_LIST_DIR}/wine.sh ${BALLAST_WINE})
+endif()
