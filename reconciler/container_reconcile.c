@@ -187,17 +187,34 @@ static int stop_signal_of(const struct container *c)
     return sig;
 }
 
+static int write_ended(struct engine *g, struct container *c, void *arg, struct err *e)
+{
+    (void)g;
+    (void)arg;
+    (void)e;
+    c->state.status = STATUS_EXITED;
+    return 0;
+}
+
+/* Nothing runs; a restart that was due is called off. */
+static int end_restarting(struct engine *g, struct container **c, const char *by, struct err *e)
+{
+    if ((*c)->state.status != STATUS_RESTARTING)
+        return 0;
+    if (container_change(g, (*c)->id, container_durable(*c), write_ended, NULL, c, e))
+        return -1;
+    event_emit_container(g, "stop", *c, by);
+    return 0;
+}
+
 static int ensure_stopped(struct engine *g, struct container **c, struct err *e)
 {
     cleanup_free char *by = asked_by(g, (*c)->id);
     int sig = stop_signal_of(*c);
     int64_t grace_ms = (*c)->stop_grace_s < 0 ? (*c)->stop_grace_s : (*c)->stop_grace_s * 1000;
 
-    if (!runs(*c)) {
-        if ((*c)->state.n_endpoints && container_down(g, *c, e))
-            return -1;
-        return 0;
-    }
+    if (!runs(*c))
+        return end_restarting(g, c, by, e);
     if ((*c)->stop_grace_s == -2)
         grace_ms = 10 * 1000;
     emit_signal(g, *c, sig, by);

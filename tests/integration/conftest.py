@@ -221,8 +221,7 @@ def make_agent(work, name, archive, *args):
 def end_agent(agent):
     if agent.process is None:
         agent.start()
-    agent.ballast("version")
-    for app in json.loads(agent.ballast("status", "--format", "json", check=False).stdout or "[]"):
+    for app in agent.json("/ballast/apps"):
         agent.http("DELETE", f"/ballast/apps/{app['name']}")
     agent.remove_everything()
     wait_for("nothing is left over", lambda: not leftovers(agent), 10)

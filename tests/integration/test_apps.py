@@ -58,7 +58,7 @@ def write(apps, text):
 
 
 def status(agent, name):
-    return next((s for s in json.loads(agent.ballast("status", "--format", "json", check=False).stdout) if s["name"] == name), None)
+    return next((s for s in agent.json("/ballast/apps") if s["name"] == name), None)
 
 
 def ready(agent, name, timeout=15):

@@ -134,39 +134,39 @@ def test_stop_gives_grace_and_then_kills(clean):
 
 
 def test_kill_sends_the_signal_that_was_asked_for(clean):
-    clean.docker("run", "-d", "--name", "k", "busybox", "sh", "-c",
+    clean.docker("run", "-d", "--name", "sig", "busybox", "sh", "-c",
                  "trap 'echo hup' HUP; trap 'exit 0' USR1; while :; do sleep 0.05; done")
     time.sleep(0.3 * SLOW)
-    clean.docker("kill", "-s", "HUP", "k")
-    wait_for("the trap ran", lambda: "hup" in clean.out("logs", "k"))
-    clean.docker("kill", "-s", "USR1", "k")
-    assert clean.out("wait", "k") == "0"
+    clean.docker("kill", "-s", "HUP", "sig")
+    wait_for("the trap ran", lambda: "hup" in clean.out("logs", "sig"))
+    clean.docker("kill", "-s", "USR1", "sig")
+    assert clean.out("wait", "sig") == "0"
 
 
 def test_wait_gives_the_exit_code(clean):
-    clean.docker("run", "-d", "--name", "w", "busybox", "sh", "-c", "sleep 0.3; exit 9")
-    assert clean.out("wait", "w") == "9"
-    assert clean.out("wait", "w") == "9"
+    clean.docker("run", "-d", "--name", "waits", "busybox", "sh", "-c", "sleep 0.3; exit 9")
+    assert clean.out("wait", "waits") == "9"
+    assert clean.out("wait", "waits") == "9"
 
 
 def test_pause_freezes_and_unpause_goes_on(clean):
-    clean.docker("run", "-d", "--name", "p", "busybox", "sh", "-c", "while :; do echo x; sleep 0.02; done")
-    wait_for("it writes", lambda: clean.out("logs", "p"))
-    clean.docker("pause", "p")
+    clean.docker("run", "-d", "--name", "frozen", "busybox", "sh", "-c", "while :; do echo x; sleep 0.02; done")
+    wait_for("it writes", lambda: clean.out("logs", "frozen"))
+    clean.docker("pause", "frozen")
     assert "(Paused)" in clean.out("ps", "--format", "{{.Status}}")
     time.sleep(0.2)
-    first = len(clean.out("logs", "p"))
+    first = len(clean.out("logs", "frozen"))
     time.sleep(0.3)
-    assert len(clean.out("logs", "p")) == first
-    clean.docker("unpause", "p")
-    wait_for("it writes again", lambda: len(clean.out("logs", "p")) > first)
+    assert len(clean.out("logs", "frozen")) == first
+    clean.docker("unpause", "frozen")
+    wait_for("it writes again", lambda: len(clean.out("logs", "frozen")) > first)
 
 
 def test_restart_gives_a_new_process(clean):
-    clean.docker("run", "-d", "--name", "r", "busybox", "sleep", "1000")
-    pid = clean.inspect("r")["State"]["Pid"]
-    clean.docker("restart", "-t", "0", "r")
-    after = clean.inspect("r")["State"]
+    clean.docker("run", "-d", "--name", "again", "busybox", "sleep", "1000")
+    pid = clean.inspect("again")["State"]["Pid"]
+    clean.docker("restart", "-t", "0", "again")
+    after = clean.inspect("again")["State"]
     assert after["Running"] and after["Pid"] != pid
 
 
@@ -181,8 +181,8 @@ def test_restart_policy_brings_it_back(clean):
 
 
 def test_top_shows_the_processes(clean):
-    clean.docker("run", "-d", "--name", "t", "busybox", "sleep", "12345")
-    assert "sleep 12345" in clean.out("top", "t")
+    clean.docker("run", "-d", "--name", "tops", "busybox", "sleep", "12345")
+    assert "sleep 12345" in clean.out("top", "tops")
 
 
 def test_rename_and_forced_removal(clean):
@@ -204,12 +204,12 @@ def test_a_name_is_taken_once(clean):
 # ------------------------------------------------------------------ exec, attach, logs
 
 def test_exec_runs_inside_and_returns_its_code(clean):
-    clean.docker("run", "-d", "--name", "e", "-e", "A=1", "busybox", "sleep", "1000")
-    done = clean.docker("exec", "-e", "B=2", "-w", "/tmp", "e", "sh", "-c", "echo $A$B $(pwd); exit 6", check=False)
+    clean.docker("run", "-d", "--name", "execs", "-e", "A=1", "busybox", "sleep", "1000")
+    done = clean.docker("exec", "-e", "B=2", "-w", "/tmp", "execs", "sh", "-c", "echo $A$B $(pwd); exit 6", check=False)
     assert done.returncode == 6 and done.stdout == "12 /tmp\n"
-    assert clean.docker("exec", "-i", "e", "cat", input="in\n").stdout == "in\n"
-    assert clean.docker("exec", "-u", "web", "e", "id", "-un").stdout == "web\n"
-    assert clean.docker("exec", "e", "nope", check=False).returncode == 127
+    assert clean.docker("exec", "-i", "execs", "cat", input="in\n").stdout == "in\n"
+    assert clean.docker("exec", "-u", "web", "execs", "id", "-un").stdout == "web\n"
+    assert clean.docker("exec", "execs", "nope", check=False).returncode == 127
 
 
 def test_exec_on_a_terminal(clean):
@@ -221,20 +221,21 @@ def test_exec_on_a_terminal(clean):
 
 
 def test_attach_sees_output_and_forwards_stdin(clean):
-    clean.docker("run", "-d", "-i", "--name", "at", "busybox", "sh", "-c", "while read l; do echo got $l; done")
+    clean.docker("create", "-i", "--name", "at", "busybox", "sh", "-c", "while read l; do echo got $l; done")
+    clean.docker("start", "at")
     done = clean.docker("attach", "at", input="one\ntwo\n")
     assert done.stdout == "got one\ngot two\n"
 
 
 def test_logs_tail_since_timestamps_and_follow(clean):
-    clean.docker("run", "-d", "--name", "l", "busybox", "sh", "-c", "for i in 1 2 3 4 5; do echo line $i; done; echo bad >&2; sleep 1; echo end")
-    wait_for("first lines", lambda: "line 5" in clean.out("logs", "l"))
-    assert clean.docker("logs", "--tail", "2", "l").stdout.splitlines()[-1] == "line 5"
-    assert clean.docker("logs", "l").stderr == "bad\n"
-    assert re.match(r"\d{4}-\d\d-\d\dT[\d:.]+Z line 1", clean.out("logs", "-t", "l"))
-    followed = clean.docker("logs", "-f", "l").stdout
+    clean.docker("run", "-d", "--name", "logs", "busybox", "sh", "-c", "for i in 1 2 3 4 5; do echo line $i; done; echo bad >&2; sleep 1; echo end")
+    wait_for("first lines", lambda: "line 5" in clean.out("logs", "logs"))
+    assert clean.docker("logs", "--tail", "2", "logs").stdout.splitlines()[-1] == "line 5"
+    assert clean.docker("logs", "logs").stderr == "bad\n"
+    assert re.match(r"\d{4}-\d\d-\d\dT[\d:.]+Z line 1", clean.out("logs", "-t", "logs"))
+    followed = clean.docker("logs", "-f", "logs").stdout
     assert followed.splitlines() == [f"line {i}" for i in range(1, 6)] + ["end"]
-    assert clean.out("logs", "--since", "2099-01-01T00:00:00Z", "l") == ""
+    assert clean.out("logs", "--since", "2099-01-01T00:00:00Z", "logs") == ""
 
 
 # ------------------------------------------------------------------ limits and isolation
