@@ -330,7 +330,7 @@ static void nothing_acknowledged_is_lost_when_the_process_is_killed(void **arg)
     state_close(p->st);
     p->st = NULL;
     for (int i = 0; i < ROUNDS; i++) {
-        int64_t after_ms = (int64_t)(next(&seed) % 120);
+        int64_t after_ms = (int64_t)(next(&seed) % 60);
 
         int told = one_round(p, &m, seed, i == 0 ? -1 : after_ms);
 
