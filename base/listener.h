@@ -4,8 +4,8 @@
  * Addresses as dockerd's -H takes them: "unix:///run/x.sock", "tcp://127.0.0.1:2375" (port 0 asks
  * the kernel), "fd://N" for an inherited socket.  A unix socket is made with mode 0660 and the
  * group given, under a temporary name and then renamed, so that nobody connects to it half made; a
- * stale one is replaced, a live one is an error.  On Windows "npipe:////./pipe/x" takes the place of
- * unix and inherited sockets: a message-type pipe open to SYSTEM, Administrators and the group.
+ * stale one is replaced, a live one is an error.  On Windows "npipe:////./pipe/x" takes the place
+ * of unix and inherited sockets: a message-type pipe open to SYSTEM, Administrators and the group.
  */
 #pragma once
 
