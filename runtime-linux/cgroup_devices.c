@@ -61,9 +61,10 @@ static int32_t access_mask(const struct oci_device_rule *d)
 
 /*
  * An allow rule matches when all that is asked for is in it; a deny rule when any of it is.
- * Jumps are patched to the end of the rule once that is known.
+ * Jumps are patched to the end of the rule once that is known.  True when there is none: whatever
+ * would follow is dead, which the kernel's verifier does not accept.
  */
-static void emit_rule(struct code *c, const struct oci_device_rule *d)
+static bool emit_rule(struct code *c, const struct oci_device_rule *d)
 {
     const size_t start = c->n;
     const int32_t mask = access_mask(d),
@@ -89,6 +90,7 @@ static void emit_rule(struct code *c, const struct oci_device_rule *d)
     for (size_t i = start; i < end - 2; i++)
         if (BPF_CLASS(c->v[i].code) == BPF_JMP)
             c->v[i].off = (int16_t)(end - i - 1);
+    return end - start == 2;
 }
 
 static int bpf(enum bpf_cmd cmd, union bpf_attr *attr)
@@ -160,14 +162,16 @@ int cgroup_devices_attach(const char *path, const struct oci_device_rule *rules,
     cleanup_free struct bpf_insn *space = xcalloc((n + 1) * INSNS_PER_RULE, sizeof(*space));
     struct code c = {.v = space};
     uint32_t old[PROGRAMS_MAX];
+    bool decided = false;
     size_t n_old;
 
     if (dir < 0)
         return err_os(e, errno, "open %s", path);
     load_context(&c);
-    for (size_t i = n; i-- > 0;)
-        emit_rule(&c, &rules[i]);
-    finish(&c, false);
+    for (size_t i = n; i-- > 0 && !decided;)
+        decided = emit_rule(&c, &rules[i]);
+    if (!decided)
+        finish(&c, false);
     prog = load(&c, e);
     if (prog < 0)
         return -1;

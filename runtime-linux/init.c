@@ -82,14 +82,20 @@ static int furnish(struct child *c, int root, int proc, struct err *e)
 {
     const struct oci_config *cfg = c->cfg;
 
-    if (sync_pipe_wait_go(c->sync, e) || /* in the cgroup by now */
-        namespaces_finish(cfg, e) || mounts_attach(cfg, root, c->prepared, e) ||
+    /* v2 shows its cgroup through the namespace, so that comes first, and the clone went straight
+     * into the group.  On v1 joining takes long and nothing here needs it: that wait comes last. */
+    if (c->early_cgroup && (sync_pipe_wait_go(c->sync, e) || namespaces_finish(cfg, e)))
+        return -1;
+    if (mounts_attach(cfg, root, c->prepared, e) ||
         devices_make(cfg, root, c->prepared, e) || set_names(cfg, e) ||
         sysctl_apply(cfg, proc, e) || make_cwd(c, root, e))
         return -1;
     if (c->terminal && (terminal_open(c, root, e) || devices_console(root, c->slave, e)))
         return -1;
-    return mask_paths(cfg, root, e) || rootfs_seal(cfg, root, e) ? -1 : 0;
+    if (mask_paths(cfg, root, e) || rootfs_seal(cfg, root, e))
+        return -1;
+    return !c->early_cgroup && (sync_pipe_wait_go(c->sync, e) || namespaces_finish(cfg, e)) ? -1
+                                                                                            : 0;
 }
 
 _Noreturn void child_run(struct child *c)

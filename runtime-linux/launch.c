@@ -180,6 +180,7 @@ static void fill_child(struct child *c, struct launch *l, const struct launch_io
                         .user_text = p->user_text,
                         .terminal = p->terminal,
                         .reaper = l->cfg->init,
+                        .early_cgroup = !l->cgroup || cgroup_is_v2(l->cgroup),
                         .slave = -1,
                         .console_height = p->console_height,
                         .console_width = p->console_width,

@@ -56,7 +56,7 @@ struct child {
     /* What is run, as whom: the config's, or the exec's. */
     const struct strv *args, *env;
     const char *cwd, *user_text;
-    bool terminal, reaper;
+    bool terminal, reaper, early_cgroup;
     int slave; /* of the pty, once it is open; -1 */
     int64_t console_height, console_width;
     struct oci_caps caps;

@@ -27,10 +27,10 @@ static int usage(void)
     return 2;
 }
 
-static int complain(const struct err *e)
+static int complain(const struct err *e, int code)
 {
     (void)fprintf(stderr, "ballast-oci: %s\n", e->msg);
-    return launch_exit_code(e);
+    return code;
 }
 
 static volatile sig_atomic_t target;
@@ -115,7 +115,7 @@ static int run(const char *bundle, const char *id)
     int code;
 
     if (oci_config_read(path, &cfg, &e))
-        return complain(&e);
+        return complain(&e, 1);
     if (!cfg->cgroups_path)
         cfg->cgroups_path = path_join("/ballast", id);
     if (cfg->process.terminal && !cfg->process.console_height && ioctl(0, TIOCGWINSZ, &size) == 0) {
@@ -123,13 +123,13 @@ static int run(const char *bundle, const char *id)
         cfg->process.console_width = size.ws_col;
     }
     if (launch_container(cfg, &io, &l, &e))
-        return complain(&e);
+        return complain(&e, launch_exit_code(&e));
     forward_signals((pid_t)l.pid);
     if (l.pty_master >= 0)
         serve_terminal(l.pty_master);
     code = wait_for((pid_t)l.pid);
     if (l.cgroup && cgroup_remove(l.cgroup, &e))
-        (void)complain(&e);
+        (void)complain(&e, 1);
     launched_release(&l);
     return code;
 }
@@ -152,6 +152,6 @@ int main(int argc, char *argv[])
     if (!id || !*id || strchr(id, '/') || str_starts(id, "."))
         return usage();
     if (exe_guard(argv, &e))
-        return complain(&e);
+        return complain(&e, 1);
     return run(bundle, id);
 }

@@ -297,7 +297,7 @@ int oci_write(const struct run_spec *s, struct buf *out, struct err *e)
     if (caps_compose(&c->cap_add, &c->cap_drop, c->privileged, &caps, e))
         return -1;
     jsonw_obj(&w);
-    jsonw_kstr(&w, "ociVersion", "1.2.0");
+    jsonw_kstr(&w, "ociVersion", "1.0.2");
     write_process(s, caps, &w);
     write_root(s, &w);
     if (!mode_is(c->uts_mode, "host")) {

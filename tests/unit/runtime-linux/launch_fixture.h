@@ -41,6 +41,14 @@
         }                                                   \
     } while (0)
 
+#define SKIP_UNLESS_CONTROLLER(name)                                \
+    do {                                                            \
+        if (!cgroup_has_controller(name)) {                         \
+            print_message("skipped: needs the cgroup controller " name "\n"); \
+            skip();                                                 \
+        }                                                           \
+    } while (0)
+
 struct fixture {
     char *dir, *lower;
     struct run_spec *s;

@@ -246,6 +246,7 @@ static void memory_beyond_the_limit_is_an_oom_kill_that_is_counted(void **state)
 
     (void)state;
     SKIP_UNLESS_ROOT();
+    SKIP_UNLESS_CONTROLLER("memory");
     fixture_init(&f);
     f.s->spec->memory = 16 << 20;
     f.s->spec->memory_swap = 16 << 20;
@@ -267,6 +268,7 @@ static void a_fork_bomb_meets_the_pids_limit(void **state)
 
     (void)state;
     SKIP_UNLESS_ROOT();
+    SKIP_UNLESS_CONTROLLER("pids");
     fixture_init(&f);
     f.s->spec->pids_limit = 10;
     run(&f, "i=0; while [ $i -lt 30 ]; do sleep 5 & i=$((i+1)); done 2>&1; echo survived");

@@ -21,8 +21,8 @@ static void it_has_namespaces_a_name_and_a_process_list_of_its_own(void **state)
     (void)state;
     SKIP_UNLESS_ROOT();
     fixture_init(&f);
-    run(&f, "hostname; echo $$; ls -d /proc/[0-9]* | wc -l");
-    assert_out(&f, "inside\n1\n3\n");
+    run(&f, "hostname; echo $$; echo /proc/[0-9]*");
+    assert_out(&f, "inside\n1\n/proc/1\n");
     for (size_t i = 0; i < 4; i++) {
         static const char *const kinds[] = {"mnt", "pid", "ipc", "uts"};
         cleanup_free char *script = str_printf("readlink /proc/self/ns/%s", kinds[i]);
