@@ -50,6 +50,7 @@ char *field_path(const struct field *f)
     return buf_take(&b);
 }
 
+PRINTF_LIKE(5, 0)
 static int position_error(const struct field *f, unsigned line, unsigned column, struct err *e,
                           const char *fmt, va_list ap)
 {
