@@ -75,9 +75,10 @@ static int compare_exposed(const void *pa, const void *pb)
 
 static void exposed_encode(const struct container_spec *s, struct jsonw *w, bool stored)
 {
-    struct exposed_port *v = xmalloc(s->n_exposed * sizeof(*v));
+    struct exposed_port *v = xcalloc(s->n_exposed + 1, sizeof(*v));
 
-    memcpy(v, s->exposed, s->n_exposed * sizeof(*v));
+    for (size_t i = 0; i < s->n_exposed; i++)
+        v[i] = s->exposed[i];
     if (!stored)
         qsort(v, s->n_exposed, sizeof(*v), compare_exposed);
     jsonw_obj(w);
