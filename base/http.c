@@ -209,31 +209,47 @@ static int parse_length(const char *s, int64_t *out)
     return 0;
 }
 
+static int content_length(struct http_head *h, const char *value, bool *have, int *status,
+                          struct err *e)
+{
+    int64_t length;
+
+    if (parse_length(value, &length))
+        return bad(status, 400, e, "Content-Length");
+    if (*have && length != h->length)
+        return bad(status, 400, e, "different Content-Lengths");
+    *have = true;
+    h->length = length;
+    return 0;
+}
+
+static int transfer_encoding(const struct http_head *h, const char *value, bool *chunked,
+                             int *status, struct err *e)
+{
+    if (*chunked)
+        return bad(status, 400, e, "two Transfer-Encodings");
+    if (!str_eq_nocase(value, "chunked"))
+        return bad(status, 501, e, "unsupported Transfer-Encoding");
+    if (h->minor == 0)
+        return bad(status, 400, e, "Transfer-Encoding in HTTP/1.0");
+    *chunked = true;
+    return 0;
+}
+
 /* Content-Length and Transfer-Encoding: where requests are smuggled if one is careless. */
 static int parse_framing(struct http_head *h, int *status, struct err *e)
 {
     bool have_length = false, chunked = false;
-    int64_t length;
 
     for (size_t i = 0; i < h->n_headers; i++) {
         const struct http_header *x = &h->headers[i];
 
-        if (str_eq_nocase(x->name, "Content-Length")) {
-            if (parse_length(x->value, &length))
-                return bad(status, 400, e, "Content-Length");
-            if (have_length && length != h->length)
-                return bad(status, 400, e, "different Content-Lengths");
-            have_length = true;
-            h->length = length;
-        } else if (str_eq_nocase(x->name, "Transfer-Encoding")) {
-            if (chunked)
-                return bad(status, 400, e, "two Transfer-Encodings");
-            if (!str_eq_nocase(x->value, "chunked"))
-                return bad(status, 501, e, "unsupported Transfer-Encoding");
-            if (h->minor == 0)
-                return bad(status, 400, e, "Transfer-Encoding in HTTP/1.0");
-            chunked = true;
-        }
+        if (str_eq_nocase(x->name, "Content-Length") &&
+            content_length(h, x->value, &have_length, status, e))
+            return -1;
+        if (str_eq_nocase(x->name, "Transfer-Encoding") &&
+            transfer_encoding(h, x->value, &chunked, status, e))
+            return -1;
     }
     if (chunked && have_length)
         return bad(status, 400, e, "Content-Length together with Transfer-Encoding");
