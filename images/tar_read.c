@@ -407,6 +407,8 @@ int tar_next(struct tar_reader *r, const struct tar_entry **out, struct err *e)
         if (rc == 0 && !r->done)
             rc = take_extension(r, &h, &x, e);
     } while (rc == 1);
+    if (rc == 0 && r->done && x.count)
+        rc = truncated(e); /* a header that speaks of an entry that never comes */
     if (rc == 0 && !r->done)
         rc = build_entry(r, &h, &x, e) || finish_sparse(r, &h, &x, e) ? -1 : 0;
     tar_extension_release(&x);
