@@ -41,12 +41,12 @@
         }                                                   \
     } while (0)
 
-#define SKIP_UNLESS_CONTROLLER(name)                                \
-    do {                                                            \
-        if (!cgroup_has_controller(name)) {                         \
+#define SKIP_UNLESS_CONTROLLER(name)                                          \
+    do {                                                                      \
+        if (!cgroup_has_controller(name)) {                                   \
             print_message("skipped: needs the cgroup controller " name "\n"); \
-            skip();                                                 \
-        }                                                           \
+            skip();                                                           \
+        }                                                                     \
     } while (0)
 
 struct fixture {
