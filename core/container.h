@@ -180,6 +180,10 @@ static inline void container_spec_free_p(struct container_spec **s)
  */
 int container_spec_decode(const struct json *body, struct container_spec *out,
                           struct err *e) MUST_USE;
+/* Fills what follows from other fields, as moby does: "default" is "bridge", swap is twice the
+ * memory, no label for the privileged, ...  decode calls it; who fills a spec by hand does.  Twice
+ * is once. */
+void container_spec_settle(struct container_spec *s);
 /* The three objects as inspect prints them; one call per key, value only. */
 void container_spec_encode_config(const struct container_spec *s, struct jsonw *w);
 void container_spec_encode_host(const struct container_spec *s, struct jsonw *w);

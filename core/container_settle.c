@@ -1,7 +1,5 @@
 /* container_settle: what moby makes of a create body before it stores it: fields that follow from
  * others. */
-#include <string.h>
-
 #include "core/core_internal.h"
 
 /* The network "default" of a client is "bridge", as mode and as a key of EndpointsConfig. */
@@ -9,14 +7,14 @@ static void settle_network(struct container_spec *s)
 {
     struct endpoint_config *of_mode = NULL;
 
-    if (strcmp(s->network_mode, "default") == 0)
+    if (str_empty(s->network_mode) || str_eq(s->network_mode, "default"))
         str_set(&s->network_mode, "bridge");
     for (size_t i = 0; i < s->n_endpoints; i++) {
         struct endpoint_config *ec = &s->endpoints[i];
 
-        if (strcmp(ec->network, "default") == 0)
+        if (str_eq(ec->network, "default"))
             str_set(&ec->network, "bridge");
-        if (strcmp(ec->network, s->network_mode) == 0)
+        if (str_eq(ec->network, s->network_mode))
             of_mode = ec;
     }
     if (str_empty(s->mac_address) || s->network_disabled || str_eq(s->network_mode, "host") ||
@@ -46,7 +44,7 @@ static void settle_host(struct container_spec *s)
         strv_add(&s->security_opt, "label=disable");
 }
 
-void spec_settle(struct container_spec *s)
+void container_spec_settle(struct container_spec *s)
 {
     settle_network(s);
     settle_host(s);

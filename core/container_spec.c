@@ -566,7 +566,7 @@ int container_spec_decode(const struct json *body, struct container_spec *out, s
     endpoints = json_get(&net, "EndpointsConfig");
     if (json_exists(&endpoints) && codec_endpoints.decode(&endpoints, out, false, e))
         return -1;
-    spec_settle(out);
+    container_spec_settle(out);
     mounts = json_get(&host, "Mounts");
     return mounts_collect(&mounts, out, e);
 }

@@ -78,10 +78,6 @@ bool mac_valid(const char *text);
 int volume_name_check(const char *name, struct err *e);
 int links_check(const struct strv *links, struct err *e);
 
-/* After all fields of a create body are read: "default" is "bridge", swap is twice the memory, ...
- */
-void spec_settle(struct container_spec *s);
-
 /* Parts of container_spec_validate(), one file each. */
 int check_config(const struct container_spec *s, struct err *e);
 int check_resources(const struct container_spec *s, struct err *e);

@@ -148,6 +148,19 @@ static void swap_is_twice_the_memory_when_only_memory_is_limited(void **state)
     assert_int_equal(s->memory_swap, 134217728);
 }
 
+static void settling_twice_is_settling_once(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(goldens); i++) {
+        cleanup_spec struct container_spec *s = decode(goldens[i].body);
+        cleanup_free char *before = text_of(container_spec_store, s), *after = NULL;
+
+        container_spec_settle(s);
+        after = text_of(container_spec_store, s);
+        assert_string_equal(before, after);
+    }
+}
+
 static void image_config_has_only_what_an_image_can_have(void **state)
 {
     cleanup_spec struct container_spec *s = container_spec_new();
@@ -183,6 +196,7 @@ int main(void)
         cmocka_unit_test(the_network_called_default_is_bridge),
         cmocka_unit_test(an_old_clients_mac_address_goes_to_the_endpoint),
         cmocka_unit_test(swap_is_twice_the_memory_when_only_memory_is_limited),
+        cmocka_unit_test(settling_twice_is_settling_once),
         cmocka_unit_test(image_config_has_only_what_an_image_can_have),
         cmocka_unit_test(a_stored_key_of_another_version_is_passed_over),
     };
