@@ -236,19 +236,17 @@ static int wait_condition(const char *text, enum wait_condition *out, struct err
     return err_set(e, ERR_INVALID, "invalid condition: \"%s\"", text);
 }
 
-static int write_exit(struct request *rq, int exit_code, const char *error, struct err *e)
+/*
+ * dockerd's "Error" is about a removal that failed.  That of a start is not repeated here: the CLI
+ * would report it twice.
+ */
+static int write_exit(struct request *rq, int exit_code, struct err *e)
 {
     cleanup_buf struct buf out = BUF_INIT(REPLY_MAX);
     struct jsonw w = JSONW_INIT(&out);
 
     jsonw_obj(&w);
     jsonw_ki64(&w, "StatusCode", exit_code);
-    if (!str_empty(error)) {
-        jsonw_key(&w, "Error");
-        jsonw_obj(&w);
-        jsonw_kstr(&w, "Message", error);
-        jsonw_end_obj(&w);
-    }
     jsonw_end_obj(&w);
     buf_add(&out, "\n", 1);
     return res_write(rq, out.data, out.len, e);
@@ -273,7 +271,7 @@ int container_wait_exit(struct request *rq, struct err *e)
     }
     if (containers_wait_end(wait, rq->cancel, &exit_code, &error, e))
         return -1;
-    return write_exit(rq, exit_code, error, e);
+    return write_exit(rq, exit_code, e);
 }
 
 /* ------------------------------------------------------------ list, prune */
