@@ -73,6 +73,18 @@ static bool select_repository(struct save *s, const struct reference *r)
     return tags.n > 0;
 }
 
+static bool is_reference_of(struct save *s, const char *canonical, const char *id)
+{
+    struct ref_entry *r;
+    bool is;
+
+    mutex_lock(&s->im->lock);
+    r = map_get(&s->im->refs, canonical);
+    is = r && str_eq(r->id, id);
+    mutex_unlock(&s->im->lock);
+    return is;
+}
+
 static int select_one(struct save *s, const char *text, struct err *e)
 {
     cleanup_reference struct reference r = {0};
@@ -89,7 +101,8 @@ static int select_one(struct save *s, const char *text, struct err *e)
     if (!named || !r.tag || r.digest)
         return 0;
     canonical = reference_canonical(&r);
-    if (!strv_has(&sv->tags, canonical))
+    /* An ID looks like a name with a tag as well: the record tells which it was. */
+    if (is_reference_of(s, canonical, img->id) && !strv_has(&sv->tags, canonical))
         strv_add(&sv->tags, canonical);
     return 0;
 }
