@@ -281,26 +281,21 @@ int mount_decode_api(const struct json *j, struct mount_spec *m, struct jsonw *c
 
 /* ------------------------------------------------------------ HostConfig.Mounts, kept as text */
 
+/* Stored as a string: parsed and printed again it might be spelled otherwise than moby spells it.
+ */
 static int text_decode(const struct json *j, struct container_spec *s, bool stored, struct err *e)
 {
-    cleanup_buf struct buf b = BUF_INIT(4 << 20);
-
     if (!stored) /* mounts_collect() makes the text */
         return 0;
-    if (want_type(j, JSON_ARRAY, e))
-        return -1;
-    json_text(j, &b);
-    if (buf_check(&b, "HostConfig.Mounts", e))
-        return -1;
-    free(s->mounts_json);
-    s->mounts_json = buf_take(&b);
-    return 0;
+    return json_str(j, &s->mounts_json, e);
 }
 
 static void text_encode(const struct container_spec *s, struct jsonw *w, bool stored)
 {
-    (void)stored;
-    jsonw_raw(w, s->mounts_json);
+    if (stored)
+        jsonw_str(w, s->mounts_json);
+    else
+        jsonw_raw(w, s->mounts_json);
 }
 
 static bool text_absent(const struct container_spec *s)
