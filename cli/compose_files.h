@@ -1,0 +1,16 @@
+/* compose_files: which Compose files a command means, as the agent wants to be told. */
+#pragma once
+
+#include "base/buf.h"
+#include "cli/cli.h"
+
+struct compose_args {
+    struct strv files, profiles;
+    char *name, *dir, *format;
+    bool wait;
+    int64_t timeout_s;
+};
+
+/* {"name","project_dir","files","env","profiles"} with absolute paths.  env holds those variables
+ * of this process that the files mention, and no others. */
+int compose_body(const struct compose_args *a, struct buf *out, struct err *e) MUST_USE;
