@@ -59,13 +59,29 @@ static void write_container_config(struct jsonw *w)
                  "\"WorkingDir\":\"\",\"Entrypoint\":null,\"OnBuild\":null,\"Labels\":null}");
 }
 
+/* Before API 1.50 an image's Config had the container's keys too, always at rest. */
+static void write_whole_config(struct jsonw *w, const struct container_spec *config)
+{
+    cleanup_buf struct buf text = BUF_INIT(REPLY_MAX);
+    struct jsonw cw = JSONW_INIT(&text);
+
+    container_spec_encode_image(config, &cw);
+    if (text.len < 2)
+        return;
+    text.data[--text.len] = '\0'; /* the closing brace */
+    buf_addf(&text, ",\"Hostname\":\"\",\"Domainname\":\"\",\"AttachStdin\":false,"
+                    "\"AttachStdout\":false,\"AttachStderr\":false,\"Tty\":false,"
+                    "\"OpenStdin\":false,\"StdinOnce\":false,\"Image\":\"\"}");
+    jsonw_raw(w, text.data);
+}
+
 static void write_config(struct jsonw *w, const struct image *i, int version)
 {
     jsonw_key(w, "Config");
     if (!i->config)
         jsonw_null(w);
     else if (shape_holds(version, SHAPE_IMAGE_CONFIG_WHOLE))
-        container_spec_encode_config(i->config, w);
+        write_whole_config(w, i->config);
     else
         container_spec_encode_image(i->config, w);
 }
