@@ -29,12 +29,11 @@ static bool has_health(const struct container *c)
 void container_status_text(const struct container *c, int64_t now_ns, char *out, size_t size)
 {
     const struct container_state *s = &c->state;
+    bool up = s->status == STATUS_RUNNING || s->status == STATUS_PAUSED;
+    int64_t then = up ? s->started_ns : s->finished_ns;
     char since[64];
 
-    time_human(now_ns - (s->status == STATUS_RESTARTING || !container_is_running(c)
-                             ? s->finished_ns
-                             : s->started_ns),
-               since, sizeof(since));
+    time_human(then == TIME_ZERO ? 0 : now_ns - then, since, sizeof(since));
     if (s->status == STATUS_PAUSED)
         snprintf(out, size, "Up %s (Paused)", since);
     else if (s->status == STATUS_RESTARTING)

@@ -133,7 +133,16 @@ struct attach {
     struct attach_opts want;
     struct detach_keys keys;
     struct container *c;
+    struct stream *io; /* when `stream` */
 };
+
+static void attach_release(struct attach *a)
+{
+    if (a->c)
+        container_unref(a->c);
+    stream_free(a->io);
+}
+#define cleanup_attach CLEANUP(attach_release)
 
 static int read_attach(struct request *rq, struct attach *a, struct err *e)
 {
@@ -180,7 +189,7 @@ static void tell_detached(struct request *rq, const struct container *c)
     engine_event(rq->engine, &ev);
 }
 
-static void pump(struct request *rq, struct attach *a, struct stream *io)
+static void pump(struct request *rq, struct attach *a)
 {
     const struct container_spec *spec = a->c->spec;
     struct hijack h = {
@@ -193,30 +202,24 @@ static void pump(struct request *rq, struct attach *a, struct stream *io)
     };
     int exit_code = 0;
 
-    if (hijack_run(rq, io, &h, &exit_code) == HIJACK_DETACHED)
+    if (hijack_run(rq, a->io, &h, &exit_code) == HIJACK_DETACHED)
         tell_detached(rq, a->c);
 }
 
 /* Errors before the head go out without JSON, as dockerd has it here and nowhere else. */
 int container_attach(struct request *rq, struct err *e)
 {
-    cleanup_stream struct stream *io = NULL;
-    cleanup_container struct container *c = NULL;
-    struct attach a = {0};
+    cleanup_attach struct attach a = {0};
 
-    if (read_attach(rq, &a, e)) {
+    if (read_attach(rq, &a, e) ||
+        (a.stream && containers_attach(rq->engine, a.c->id, &a.want, &a.io, e))) {
         hijack_refuse(rq, e);
         return 0;
     }
-    c = a.c;
-    if (a.stream && containers_attach(rq->engine, c->id, &a.want, &io, e)) {
-        hijack_refuse(rq, e);
-        return 0;
-    }
-    if (hijack_begin(rq, !c->spec->tty, false, e) || replay(rq, &a, e))
+    if (hijack_begin(rq, !a.c->spec->tty, false, e) || replay(rq, &a, e))
         return -1;
-    if (io)
-        pump(rq, &a, io);
+    if (a.stream)
+        pump(rq, &a);
     hijack_finish(rq);
     return 0;
 }

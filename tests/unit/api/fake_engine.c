@@ -73,11 +73,12 @@ struct image *fake_image(struct engine *g, const char *id, const char *tag)
 
 struct volume *fake_volume(struct engine *g, const char *name)
 {
+    cleanup_free char *mountpoint = str_printf("/data/volumes/%s/_data", name);
     struct volume *v = volume_new();
 
     str_set(&v->name, name);
     str_set(&v->driver, "local");
-    v->mountpoint = str_printf("/data/volumes/%s/_data", name);
+    str_set(&v->mountpoint, mountpoint);
     g->volumes[g->n_volumes++] = v;
     return v;
 }
@@ -147,8 +148,18 @@ int fake_subscribers(struct engine *g)
     return n;
 }
 
+size_t fake_events(struct engine *g)
+{
+    size_t n;
+
+    mutex_lock(&g->lock);
+    n = g->n_events;
+    mutex_unlock(&g->lock);
+    return n;
+}
+
 /* Writes the call down and fails if it shall. */
-static int called(struct engine *g, struct err *e, const char *fmt, ...)
+PRINTF_LIKE(3, 4) static int called(struct engine *g, struct err *e, const char *fmt, ...)
 {
     cleanup_free char *text = NULL;
     size_t used;

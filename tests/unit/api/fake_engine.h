@@ -63,3 +63,4 @@ void fake_event(struct engine *g, const char *type, const char *action, const ch
 bool fake_called(struct engine *g, const char *part);
 int fake_waiting(struct engine *g);
 int fake_subscribers(struct engine *g);
+size_t fake_events(struct engine *g);

@@ -99,6 +99,23 @@ static inline const char *client_receive(int fd, const char *until)
     return text;
 }
 
+/* Exactly one head, so that what follows it is still there to be read. */
+static inline const char *client_receive_head(int fd)
+{
+    static char text[4096];
+    size_t n = 0;
+
+    while (n < 4 || memcmp(text + n - 4, "\r\n\r\n", 4) != 0) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+
+        assert_true(n < sizeof(text) - 1);
+        if (poll(&p, 1, 10000) <= 0 || recv(fd, text + n, 1, 0) != 1)
+            fail_msg("no whole head came");
+        text[++n] = '\0';
+    }
+    return text;
+}
+
 /* One request on a connection of its own, closed by the server. */
 static inline const char *client_ask(const struct server *s, const char *method, const char *target,
                                      const char *headers, const char *body)

@@ -121,7 +121,7 @@ static void read_ports(struct container *c, const struct json *ports)
             uint16_t last;
 
             assert_ok(port_parse(it.key, &p->port, &last, &p->proto, &e));
-            p->host_ip = xstrdup(json_get_str(&b, "HostIp"));
+            str_set(&p->host_ip, json_get_str(&b, "HostIp"));
             p->host_port = (uint16_t)strtol(json_get_str(&b, "HostPort"), NULL, 10);
         }
 }

@@ -57,7 +57,7 @@ static int attach(const char *target, const char *headers, const char *head)
     int fd = client_connect(&server);
 
     client_send(fd, text);
-    assert_string_equal(client_receive(fd, "\r\n\r\n"), head);
+    assert_string_equal(client_receive_head(fd), head);
     return fd;
 }
 
@@ -172,7 +172,7 @@ static void bytes_sent_with_the_head_are_not_lost(void **state)
 
     (void)state;
     client_send(fd, ATTACH " HTTP/1.1\r\nHost: d\r\n" UPGRADE "\r\nearly");
-    client_receive(fd, "\r\n\r\n");
+    client_receive_head(fd);
     assert_bytes(shim, "early", 5);
     close(fd);
 }
@@ -266,7 +266,7 @@ static void detach_keys_let_go_and_are_told(void **state)
     assert_end(fd);
     close(fd);
     assert_end(shim);
-    for (int i = 0; i < 500 && server.g->n_events == 0; i++)
+    for (int i = 0; i < 500 && fake_events(server.g) == 0; i++)
         time_sleep_ms(10);
     mutex_lock(&server.g->lock);
     assert_string_equal(server.g->events[0].action, "detach");
@@ -334,7 +334,7 @@ static int exec(const char *body, const char **head)
     int fd = client_connect(&server);
 
     client_send(fd, text);
-    *head = client_receive(fd, "\r\n\r\n");
+    *head = client_receive_head(fd);
     return fd;
 }
 
