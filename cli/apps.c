@@ -13,7 +13,7 @@
 static int post_files(struct cli *cli, const char *path, const struct buf *body,
                       struct json_doc *out, struct err *e)
 {
-    cleanup_target struct target t;
+    cleanup_target struct target t = {0};
 
     target_init(&t, "%s", path);
     return client_json(cli, "POST", &t, body, out, e);
@@ -63,10 +63,28 @@ static int run_diff(struct cli *cli, void *options, const struct strv *args, str
 
 /* -------------------------------------------------------------------- apply */
 
+#define WAIT_DEFAULT_S 60
+
+/* "90", "90s", "1m30s" */
+static int read_timeout(const char *text, int64_t *seconds, struct err *e)
+{
+    int64_t ns;
+
+    *seconds = WAIT_DEFAULT_S;
+    if (!text)
+        return 0;
+    if (strspn(text, "0123456789") == strlen(text))
+        return parse_i64(text, 1, INT32_MAX, "timeout", seconds, e);
+    if (parse_duration(text, "timeout", &ns, e))
+        return -1;
+    *seconds = (ns + NS_PER_SEC - 1) / NS_PER_SEC;
+    return *seconds > 0 ? 0 : err_set(e, ERR_INVALID, "invalid timeout: %s", text);
+}
+
 /* The agent answers when the app is Ready or the time is over. */
 static int wait_ready(struct cli *cli, const char *name, int64_t timeout_s, struct err *e)
 {
-    cleanup_target struct target t;
+    cleanup_target struct target t = {0};
     cleanup_free char *timeout = str_printf("%lld", (long long)timeout_s);
 
     target_init(&t, "/ballast/apps/");
@@ -82,11 +100,12 @@ static int run_apply(struct cli *cli, void *options, const struct strv *args, st
     cleanup_buf struct buf body = BUF_INIT(BODY_MAX);
     cleanup_json struct json_doc planned = {0};
     cleanup_json struct json_doc applied = {0};
+    int64_t timeout_s;
     bool json;
 
     (void)args;
-    if (format_is_json(a->format, &json, e) || compose_body(a, &body, e) ||
-        post_files(cli, "/ballast/plan", &body, &planned, e) ||
+    if (read_timeout(a->timeout, &timeout_s, e) || format_is_json(a->format, &json, e) ||
+        compose_body(a, &body, e) || post_files(cli, "/ballast/plan", &body, &planned, e) ||
         post_files(cli, "/ballast/apply", &body, &applied, e))
         return -1;
     struct json plan_root = json_root(&planned), root = json_root(&applied);
@@ -101,7 +120,7 @@ static int run_apply(struct cli *cli, void *options, const struct strv *args, st
     if (!a->wait)
         return 0;
     fflush(stdout);
-    if (wait_ready(cli, name, a->timeout_s ? a->timeout_s : 60, e))
+    if (wait_ready(cli, name, timeout_s, e))
         return -1;
     if (!json)
         printf("%s is %sready%s\n", name, color_on(cli, COLOR_GREEN), color_off(cli));
@@ -111,9 +130,8 @@ static int run_apply(struct cli *cli, void *options, const struct strv *args, st
 /* ------------------------------------------------------------------- status */
 
 struct status_options {
-    char *format;
+    char *format, *timeout;
     bool wait, exit_code, details;
-    int64_t timeout_s;
 };
 
 static enum color color_of(const struct json *app)
@@ -148,7 +166,7 @@ static void print_apps(const struct cli *cli, const struct json *apps)
 {
     static const char *const titles[] = {"APP",      "STATUS", "SERVICES",
                                          "REVISION", "SOURCE", "MESSAGE"};
-    cleanup_table struct table t;
+    cleanup_table struct table t = {0};
 
     table_init(&t, titles, titles, ARRAY_LEN(titles));
     for (size_t i = 0; i < json_len(apps); i++) {
@@ -181,7 +199,7 @@ static void print_services(const struct cli *cli, const struct json *services)
 {
     static const char *const titles[] = {"  SERVICE", "STATE", "CONTAINER",
                                          "IMAGE",     "PORTS", "MESSAGE"};
-    cleanup_table struct table t;
+    cleanup_table struct table t = {0};
 
     table_init(&t, titles, titles, ARRAY_LEN(titles));
     for (size_t i = 0; i < json_len(services); i++) {
@@ -281,14 +299,14 @@ static int get_apps(struct cli *cli, const struct strv *names, struct json_doc *
     cleanup_buf struct buf list = BUF_INIT(64 * 1024 * 1024);
 
     if (!names->n) {
-        cleanup_target struct target t;
+        cleanup_target struct target t = {0};
 
         target_init(&t, "/ballast/apps");
         return client_json(cli, "GET", &t, NULL, out, e);
     }
     buf_add(&list, "[", 1);
     for (size_t i = 0; i < names->n; i++) {
-        cleanup_target struct target t;
+        cleanup_target struct target t = {0};
         cleanup_json struct json_doc one = {0};
 
         target_init(&t, "/ballast/apps/");
@@ -304,38 +322,43 @@ static int get_apps(struct cli *cli, const struct strv *names, struct json_doc *
     return json_parse(list.data, list.len, out, e);
 }
 
-static int wait_for_all(struct cli *cli, const struct json *apps, int64_t timeout_s)
+/* An agent that has just been started may not have found its files yet: none is not ready. */
+static int wait_for_all(struct cli *cli, const struct strv *names, int64_t timeout_s,
+                        struct json_doc *doc, struct err *e)
 {
     int64_t deadline = time_mono_ms() + timeout_s * 1000;
-    bool ready = true;
 
-    for (size_t i = 0; i < json_len(apps); i++) {
-        struct json app = json_at(apps, i);
-        int64_t left = (deadline - time_mono_ms()) / 1000;
+    for (;;) {
+        struct json apps = json_root(doc);
+        int64_t left_ms = deadline - time_mono_ms();
 
-        if (wait_ready(cli, json_get_str(&app, "name"), left > 0 ? left : 1, ERR_IGNORE))
-            ready = false;
+        if ((json_len(&apps) && all_ready(&apps)) || left_ms <= 0)
+            return 0;
+        for (size_t i = 0; i < json_len(&apps); i++) {
+            struct json app = json_at(&apps, i);
+
+            if (!json_get_bool(&app, "ready"))
+                (void)!wait_ready(cli, json_get_str(&app, "name"), left_ms / 1000 + 1, ERR_IGNORE);
+        }
+        time_sleep_ms(json_len(&apps) ? 20 : 100);
+        json_release(doc);
+        if (get_apps(cli, names, doc, e))
+            return -1;
     }
-    return ready ? 0 : -1;
 }
 
 static int run_status(struct cli *cli, void *options, const struct strv *args, struct err *e)
 {
     const struct status_options *o = options;
     cleanup_json struct json_doc doc = {0};
+    int64_t timeout_s;
     bool json;
 
-    if (format_is_json(o->format, &json, e) || get_apps(cli, args, &doc, e))
+    if (read_timeout(o->timeout, &timeout_s, e) || format_is_json(o->format, &json, e) ||
+        get_apps(cli, args, &doc, e) || (o->wait && wait_for_all(cli, args, timeout_s, &doc, e)))
         return -1;
     struct json apps = json_root(&doc);
 
-    if (o->wait && !all_ready(&apps)) {
-        (void)wait_for_all(cli, &apps, o->timeout_s ? o->timeout_s : 60);
-        json_release(&doc);
-        if (get_apps(cli, args, &doc, e))
-            return -1;
-        apps = json_root(&doc);
-    }
     if (json) {
         print_json(&apps);
     } else if (args->n || o->details) {
@@ -347,7 +370,8 @@ static int run_status(struct cli *cli, void *options, const struct strv *args, s
     } else {
         print_apps(cli, &apps);
     }
-    return (o->wait || o->exit_code) && !all_ready(&apps) ? 1 : 0;
+    return (o->wait && !json_len(&apps)) || ((o->wait || o->exit_code) && !all_ready(&apps)) ? 1
+                                                                                             : 0;
 }
 
 /* -------------------------------------------------- suspend, resume, remove */
@@ -356,7 +380,7 @@ static int each_app(struct cli *cli, const char *method, const char *suffix,
                     const struct strv *names, struct err *e)
 {
     for (size_t i = 0; i < names->n; i++) {
-        cleanup_target struct target t;
+        cleanup_target struct target t = {0};
 
         target_init(&t, "/ballast/apps/");
         target_path(&t, names->v[i]);
@@ -401,8 +425,8 @@ static int run_remove(struct cli *cli, void *options, const struct strv *args, s
 static const struct flag plan_flags[] = {FILE_FLAGS};
 static const struct flag apply_flags[] = {
     FILE_FLAGS,
-    {"wait",    0, FLAG_BOOL, FILES(wait),      NULL,      "until the app is ready"         },
-    {"timeout", 0, FLAG_INT,  FILES(timeout_s), "SECONDS", "how long to wait; 60 by default"},
+    {"wait",    0, FLAG_BOOL, FILES(wait),    NULL,   "until the app is ready"          },
+    {"timeout", 0, FLAG_STR,  FILES(timeout), "TIME", "how long to wait; 60s by default"},
 };
 
 const struct command cmd_plan = {
@@ -439,11 +463,11 @@ const struct command cmd_apply = {
 
 #define STATUS(member) offsetof(struct status_options, member)
 static const struct flag status_flags[] = {
-    {"format",    0,   FLAG_STR,  STATUS(format),    "FORMAT",  "json or table"                        },
-    {"details",   'd', FLAG_BOOL, STATUS(details),   NULL,      "services, open operations and notices"},
-    {"wait",      0,   FLAG_BOOL, STATUS(wait),      NULL,      "until all are ready"                  },
-    {"timeout",   0,   FLAG_INT,  STATUS(timeout_s), "SECONDS", "how long to wait; 60 by default"      },
-    {"exit-code", 0,   FLAG_BOOL, STATUS(exit_code), NULL,      "exit code 1 unless all are ready"     },
+    {"format",    0,   FLAG_STR,  STATUS(format),    "FORMAT", "json or table"                        },
+    {"details",   'd', FLAG_BOOL, STATUS(details),   NULL,     "services, open operations and notices"},
+    {"wait",      0,   FLAG_BOOL, STATUS(wait),      NULL,     "until all are ready"                  },
+    {"timeout",   0,   FLAG_STR,  STATUS(timeout),   "TIME",   "how long to wait; 60s by default"     },
+    {"exit-code", 0,   FLAG_BOOL, STATUS(exit_code), NULL,     "exit code 1 unless all are ready"     },
 };
 
 const struct command cmd_status = {

@@ -110,8 +110,14 @@ int compose_body(const struct compose_args *a, struct buf *out, struct err *e)
     cleanup_free char *dir = NULL;
     struct jsonw w = JSONW_INIT(out);
 
-    for (size_t i = 0; i < a->files.n; i++)
-        strv_take(&files, absolute(a->files.v[i]));
+    for (size_t i = 0; i < a->files.n; i++) {
+        cleanup_free char *path = absolute(a->files.v[i]);
+
+        if (!fs_is_dir(path))
+            strv_add(&files, path);
+        else if (find_files(path, &files, e))
+            return -1;
+    }
     if (a->dir)
         dir = absolute(a->dir);
     else

@@ -5,10 +5,9 @@
 #include "cli/cli.h"
 
 struct compose_args {
-    struct strv files, profiles;
-    char *name, *dir, *format;
+    struct strv files, profiles; /* a directory stands for the files in it */
+    char *name, *dir, *format, *timeout;
     bool wait;
-    int64_t timeout_s;
 };
 
 /* {"name","project_dir","files","env","profiles"} with absolute paths.  env holds those variables

@@ -86,7 +86,7 @@ static int run_ps(struct cli *cli, void *options, const struct strv *args, struc
                                        "Status", "Ports", "Names"};
     const struct ps_options *o = options;
     cleanup_json struct json_doc doc = {0};
-    cleanup_target struct target t;
+    cleanup_target struct target t = {0};
     cleanup_table struct table table = {0};
     cleanup_buf struct buf filters = BUF_INIT(64 * 1024);
     bool json;
@@ -131,7 +131,7 @@ struct logs_options {
 static int has_tty(struct cli *cli, const char *container, bool *tty, struct err *e)
 {
     cleanup_json struct json_doc doc = {0};
-    cleanup_target struct target t;
+    cleanup_target struct target t = {0};
 
     target_init(&t, "/containers/");
     target_path(&t, container);
@@ -148,7 +148,7 @@ static int run_logs(struct cli *cli, void *options, const struct strv *args, str
 {
     const struct logs_options *o = options;
     cleanup_reply struct reply r = {0};
-    cleanup_target struct target t;
+    cleanup_target struct target t = {0};
     cleanup_free char *since = time_argument(o->since);
     cleanup_free char *until = time_argument(o->until);
     bool tty;
@@ -222,7 +222,7 @@ static int each(struct cli *cli, const void *options, const char *format, const 
 static int stop_one(struct cli *cli, const void *options, const char *name, struct err *e)
 {
     const struct stop_options *o = options;
-    cleanup_target struct target t;
+    cleanup_target struct target t = {0};
 
     target_init(&t, "/containers/");
     target_path(&t, name);
@@ -246,7 +246,7 @@ static int run_stop(struct cli *cli, void *options, const struct strv *args, str
 
 static int start_one(struct cli *cli, const void *options, const char *name, struct err *e)
 {
-    cleanup_target struct target t;
+    cleanup_target struct target t = {0};
 
     (void)options;
     target_init(&t, "/containers/");
@@ -265,7 +265,7 @@ static int run_start(struct cli *cli, void *options, const struct strv *args, st
 static int rm_one(struct cli *cli, const void *options, const char *name, struct err *e)
 {
     const struct rm_options *o = options;
-    cleanup_target struct target t;
+    cleanup_target struct target t = {0};
 
     target_init(&t, "/containers/");
     target_path(&t, name);

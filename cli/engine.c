@@ -17,7 +17,7 @@ static int run_version(struct cli *cli, void *options, const struct strv *args, 
 {
     const struct format_options *o = options;
     cleanup_json struct json_doc doc = {0};
-    cleanup_target struct target t;
+    cleanup_target struct target t = {0};
     struct err server = ERR_INIT;
     bool json;
 
@@ -109,7 +109,7 @@ static int run_events(struct cli *cli, void *options, const struct strv *args, s
     const struct events_options *o = options;
     cleanup_buf struct buf filters = BUF_INIT(64 * 1024);
     cleanup_reply struct reply r = {0};
-    cleanup_target struct target t;
+    cleanup_target struct target t = {0};
     struct event_printer p = {.cli = cli};
 
     (void)args;
@@ -136,7 +136,7 @@ static int run_doctor(struct cli *cli, void *options, const struct strv *args, s
     static const char *const keys[] = {"feature", "state", "off"};
     const struct format_options *o = options;
     cleanup_json struct json_doc doc = {0};
-    cleanup_target struct target t;
+    cleanup_target struct target t = {0};
     cleanup_table struct table table = {0};
     bool json;
 

@@ -55,7 +55,7 @@ static int create(struct cli *cli, const struct exec_options *o, const struct st
 {
     cleanup_buf struct buf body = BUF_INIT(1024 * 1024);
     cleanup_json struct json_doc doc = {0};
-    cleanup_target struct target t;
+    cleanup_target struct target t = {0};
 
     target_init(&t, "/containers/");
     target_path(&t, args->v[0]);
@@ -71,7 +71,7 @@ static int create(struct cli *cli, const struct exec_options *o, const struct st
 static int exit_code(struct cli *cli, const char *id, int *code, struct err *e)
 {
     cleanup_json struct json_doc doc = {0};
-    cleanup_target struct target t;
+    cleanup_target struct target t = {0};
 
     target_init(&t, "/exec/%s/json", id);
     if (client_json(cli, "GET", &t, NULL, &doc, e))
@@ -88,7 +88,7 @@ static int run_exec(struct cli *cli, void *options, const struct strv *args, str
     const struct exec_options *o = options;
     cleanup_buf struct buf body = BUF_INIT(256);
     cleanup_free char *id = NULL;
-    cleanup_target struct target t;
+    cleanup_target struct target t = {0};
     int code = 0;
 
     buf_addf(&body, "{\"Detach\":%s,\"Tty\":%s}", o->detach ? "true" : "false",

@@ -25,7 +25,7 @@ int image_pull(struct cli *cli, const char *ref, const char *platform, bool quie
                struct err *e)
 {
     cleanup_reply struct reply r = {0};
-    cleanup_target struct target t;
+    cleanup_target struct target t = {0};
     const char *tag = tag_of(ref);
     cleanup_free char *name = tag ? str_ndup(ref, (size_t)(tag - ref)) : xstrdup(ref);
 
@@ -75,7 +75,7 @@ static int run_load(struct cli *cli, void *options, const struct strv *args, str
 {
     const struct load_options *o = options;
     cleanup_reply struct reply r = {0};
-    cleanup_target struct target t;
+    cleanup_target struct target t = {0};
     bool json;
     int fd;
 
@@ -131,7 +131,7 @@ static int run_images(struct cli *cli, void *options, const struct strv *args, s
     static const char *const keys[] = {"Repository", "Tag", "ID", "CreatedSince", "Size"};
     const struct images_options *o = options;
     cleanup_json struct json_doc doc = {0};
-    cleanup_target struct target t;
+    cleanup_target struct target t = {0};
     cleanup_table struct table table = {0};
     bool json;
 

@@ -29,7 +29,7 @@ static struct {
 
 static void send_size(void)
 {
-    cleanup_target struct target t;
+    cleanup_target struct target t = {0};
     unsigned rows, columns;
     char h[16], w[16];
 
@@ -67,7 +67,7 @@ static void on_signal(void *arg, const char *name)
         return;
     }
     if (session.o.kill_path) {
-        cleanup_target struct target t;
+        cleanup_target struct target t = {0};
         cleanup_free char *signal = str_printf("SIG%s", name);
 
         target_init(&t, "%s/kill", session.o.kill_path);

@@ -134,7 +134,7 @@ void plan_print(const struct cli *cli, const struct json *reply, bool details)
 {
     static const char *const titles[] = {"", "", "", "", ""};
     cleanup_lines struct lines l = {0};
-    cleanup_table struct table t;
+    cleanup_table struct table t = {0};
 
     collect(reply, &l);
     if (!l.n) {

@@ -21,7 +21,7 @@ static int create_once(struct cli *cli, const struct run_options *o, const struc
                        char **id, struct err *e)
 {
     cleanup_json struct json_doc doc = {0};
-    cleanup_target struct target t;
+    cleanup_target struct target t = {0};
 
     target_init(&t, "/containers/create");
     target_add(&t, "name", o->name);
@@ -112,7 +112,7 @@ static int wait_result(struct reply *wait, int *code, struct err *e)
 
 static int begin_wait(struct cli *cli, const char *id, bool rm, struct reply *out, struct err *e)
 {
-    cleanup_target struct target t;
+    cleanup_target struct target t = {0};
 
     target_init(&t, "/containers/%s/wait", id);
     target_add(&t, "condition", rm ? "removed" : "next-exit");
@@ -122,7 +122,7 @@ static int begin_wait(struct cli *cli, const char *id, bool rm, struct reply *ou
 static int begin_attach(struct cli *cli, const char *id, const struct run_options *o,
                         struct reply *out, struct err *e)
 {
-    cleanup_target struct target t;
+    cleanup_target struct target t = {0};
 
     target_init(&t, "/containers/%s/attach", id);
     target_add(&t, "stream", "1");
@@ -135,7 +135,7 @@ static int begin_attach(struct cli *cli, const char *id, const struct run_option
 
 static int start(struct cli *cli, const char *id, struct err *e)
 {
-    cleanup_target struct target t;
+    cleanup_target struct target t = {0};
 
     target_init(&t, "/containers/%s/start", id);
     return client_json(cli, "POST", &t, NULL, NULL, e);
@@ -144,7 +144,7 @@ static int start(struct cli *cli, const char *id, struct err *e)
 /* What could not be started is not left behind when --rm was asked for. */
 static void drop(struct cli *cli, const char *id)
 {
-    cleanup_target struct target t;
+    cleanup_target struct target t = {0};
 
     target_init(&t, "/containers/%s", id);
     target_add(&t, "force", "1");

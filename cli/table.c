@@ -56,8 +56,12 @@ static int width_of(const char *s)
 static void print_row(const struct cli *cli, const struct table *t, const int *widths,
                       const char *const *cells, const enum color *colors)
 {
-    for (size_t i = 0; i < t->columns; i++) {
-        int pad = i + 1 == t->columns ? 0 : widths[i] - width_of(cells[i]) + GAP;
+    size_t last = t->columns; /* no blanks at the end of a line */
+
+    while (last > 1 && !*cells[last - 1])
+        last--;
+    for (size_t i = 0; i < last; i++) {
+        int pad = i + 1 == last ? 0 : widths[i] - width_of(cells[i]) + GAP;
         enum color c = colors ? colors[i] : COLOR_NONE;
 
         printf("%s%s%s%*s", color_on(cli, c), cells[i], c ? color_off(cli) : "", pad, "");
