@@ -59,7 +59,8 @@ int request_watch(struct request *rq, struct err *e)
     struct watch *w;
 
     conn_ends_at_close(rq->conn);
-    if (rq->watch || !rq->body.done)
+    /* A small body that nobody reads would hide the hang-up behind it. */
+    if (rq->watch || !http_body_drain(&rq->body, DRAIN_MAX))
         return 0;
     w = xcalloc(1, sizeof(*w));
     w->rq = rq;

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/time.h"
 
+#define PATTERN_MAX 256
 #define FILTERS_MAX 1024 /* keys, and values of one key */
 
 static void add_value(struct filter *f, const char *text, bool on)
@@ -156,12 +157,26 @@ bool filters_exact(const struct filters *f, const char *key, const char *text)
     return !filters_has(f, key) || filters_has_value(f, key, text);
 }
 
+/*
+ * Repetitions of repetitions and back references can take the C library's matcher for ever; names
+ * are found without them.
+ */
+static bool is_modest(const char *pattern)
+{
+    if (strlen(pattern) > PATTERN_MAX || strchr(pattern, '{'))
+        return false;
+    for (const char *p = strchr(pattern, '\\'); p && p[1]; p = strchr(p + 2, '\\'))
+        if (p[1] >= '1' && p[1] <= '9')
+            return false;
+    return true;
+}
+
 static bool regex_finds(const char *pattern, const char *text)
 {
     regex_t re;
     bool found;
 
-    if (regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB))
+    if (!is_modest(pattern) || regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB))
         return false;
     found = regexec(&re, text, 0, NULL, 0) == 0;
     regfree(&re);

@@ -41,7 +41,7 @@ bool filters_has_value(const struct filters *f, const char *key, const char *val
 
 /* Each is true when there is nothing to filter by. */
 bool filters_exact(const struct filters *f, const char *key, const char *text);
-/* Equal, or the value is a POSIX extended regular expression that is found in text. */
+/* Equal, or a POSIX extended regular expression (without {} and back references) that is found. */
 bool filters_match(const struct filters *f, const char *key, const char *text);
 bool filters_prefix(const struct filters *f, const char *key, const char *text);
 /* "k" and "k=v" values, all of which must hold. */

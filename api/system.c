@@ -336,8 +336,10 @@ static void write_runtimes(struct jsonw *w, const struct request *rq)
     write_commit(w, rq, "InitCommit");
     jsonw_key(w, "SecurityOptions");
     jsonw_raw(w, plain ? "[\"seccomp\"]" : "[\"name=seccomp,profile=builtin\"]");
-    jsonw_key(w, "FirewallBackend");
-    jsonw_raw(w, "{\"Driver\":\"nftables\"}");
+    if (request_shape(rq, SHAPE_FIREWALL_BACKEND)) {
+        jsonw_key(w, "FirewallBackend");
+        jsonw_raw(w, "{\"Driver\":\"nftables\"}");
+    }
     jsonw_key(w, "CDISpecDirs");
     jsonw_arr(w);
     jsonw_end_arr(w);

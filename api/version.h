@@ -33,6 +33,7 @@ enum shape {
     SHAPE_COMMIT_EXPECTED,    /* info: Commit objects have Expected */
     SHAPE_BRIDGE_NF,          /* info: BridgeNfIptables */
     SHAPE_KERNEL_MEMORY,      /* info: KernelMemory */
+    SHAPE_FIREWALL_BACKEND,   /* info: FirewallBackend */
 };
 bool shape_holds(int minor, enum shape s);
 

@@ -18,6 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (size_t i = 0; i < f.n; i++) {
             filters_exact(&f, f.v[i].key, "abc");
             filters_prefix(&f, f.v[i].key, "abc");
+            filters_match(&f, f.v[i].key, "shop-web-1");
             filters_labels(&f, f.v[i].key, &labels);
             filters_no_labels(&f, f.v[i].key, &labels);
             (void)!filters_bool(&f, f.v[i].key, &flag, ERR_IGNORE);

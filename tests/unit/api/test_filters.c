@@ -116,13 +116,15 @@ static void names_are_found_anywhere_or_by_expression(void **state)
         const char *filter, *name;
         bool found;
     } rows[] = {
-        {"{\"name\":[\"web\"]}",         "shop-web-1",  true },
-        {"{\"name\":[\"^web\"]}",        "shop-web-1",  false},
-        {"{\"name\":[\"^/?shop-\"]}",    "/shop-web-1", true },
-        {"{\"name\":[\"web-[0-9]+$\"]}", "shop-web-1",  true },
-        {"{\"name\":[\"[\"]}",           "web",         false},
-        {"{\"name\":[\"a.b\"]}",         "axb",         true },
-        {"{\"name\":[\"zzz\",\"web\"]}", "web",         true },
+        {"{\"name\":[\"web\"]}",                        "shop-web-1",  true },
+        {"{\"name\":[\"^web\"]}",                       "shop-web-1",  false},
+        {"{\"name\":[\"^/?shop-\"]}",                   "/shop-web-1", true },
+        {"{\"name\":[\"web-[0-9]+$\"]}",                "shop-web-1",  true },
+        {"{\"name\":[\"[\"]}",                          "web",         false},
+        {"{\"name\":[\"((a{1,255}){1,255}){1,255}\"]}", "aaa",         false},
+        {"{\"name\":[\"(a*)*\\\\1\"]}",                 "aaa",         false},
+        {"{\"name\":[\"a.b\"]}",                        "axb",         true },
+        {"{\"name\":[\"zzz\",\"web\"]}",                "web",         true },
     };
 
     (void)state;
