@@ -43,9 +43,9 @@ static void skip_blank(struct dotenv *d)
 
 static const char *line_end(const struct dotenv *d, const char *from)
 {
-    const char *nl = memchr(from, '\n', (size_t)(d->end - from));
-
-    return nl ? nl : d->end;
+    while (from < d->end && *from != '\n')
+        from++;
+    return from;
 }
 
 static int put(struct dotenv *d, const char *at, const char *name, const char *value, bool expand,
