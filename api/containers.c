@@ -299,10 +299,15 @@ static int64_t layer_size(const struct request *rq, const struct container *c)
     return size;
 }
 
-static bool may_prune(const struct container *c, const struct filters *f, bool has_until,
-                      int64_t until)
+bool owned_by_app(const struct strv *apps, const char *app)
 {
-    if (container_is_running(c) || c->state.status == STATUS_REMOVING || c->app[0])
+    return !str_empty(app) && strv_has(apps, app);
+}
+
+static bool may_prune(const struct container *c, const struct filters *f, const struct strv *apps,
+                      bool has_until, int64_t until)
+{
+    if (container_is_running(c) || c->state.status == STATUS_REMOVING || owned_by_app(apps, c->app))
         return false;
     if (has_until && c->created_ns > until)
         return false;
@@ -314,18 +319,20 @@ static bool may_prune(const struct container *c, const struct filters *f, bool h
 static int prune(struct request *rq, const struct filters *f, struct strv *gone, int64_t *bytes,
                  struct err *e)
 {
+    cleanup_strv struct strv apps = {0};
     struct container_list list = {0};
     bool has_until;
     int64_t until;
 
     if (filters_until(f, &until, &has_until, e))
         return -1;
+    apps_names(rq->engine, &apps);
     containers_list(rq->engine, &list);
     for (size_t i = 0; i < list.n; i++) {
         const struct container *c = list.v[i];
         int64_t size;
 
-        if (!may_prune(c, f, has_until, until))
+        if (!may_prune(c, f, &apps, has_until, until))
             continue;
         size = layer_size(rq, c);
         /* One that has been started meanwhile stays. */

@@ -33,6 +33,8 @@ route_fn ballast_apps, ballast_app, ballast_remove, ballast_apply, ballast_plan,
 
 /* What every codec needs, from the request. */
 struct codec codec_of(const struct request *rq);
+/* containers.c: does an app that still exists own it?  Prunes leave such things alone. */
+bool owned_by_app(const struct strv *apps, const char *app);
 /* images.c: how many containers use the image. */
 int64_t image_users(const struct container_list *containers, const char *image_id);
 /* images.c: an event of the type image, whose name attribute is `name`. */

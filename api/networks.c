@@ -141,10 +141,10 @@ int network_remove(struct request *rq, struct err *e)
 /* ------------------------------------------------------------------- prune */
 
 /* What an app owns would only come back. */
-static bool may_prune(const struct network *n, const struct filters *f,
+static bool may_prune(const struct network *n, const struct filters *f, const struct strv *apps,
                       const struct container_list *containers, bool has_until, int64_t until)
 {
-    if (n->predefined || !str_empty(n->app) || is_used(n, containers))
+    if (n->predefined || owned_by_app(apps, n->app) || is_used(n, containers))
         return false;
     if (has_until && n->created_ns > until)
         return false;
@@ -154,16 +154,18 @@ static bool may_prune(const struct network *n, const struct filters *f,
 static int prune(struct request *rq, const struct filters *f, struct strv *gone, struct err *e)
 {
     struct container_list containers = {0};
+    cleanup_strv struct strv apps = {0};
     struct network_list list = {0};
     bool has_until;
     int64_t until;
 
     if (filters_until(f, &until, &has_until, e))
         return -1;
+    apps_names(rq->engine, &apps);
     containers_list(rq->engine, &containers);
     networks_list(rq->engine, &list);
     for (size_t i = 0; i < list.n; i++)
-        if (may_prune(list.v[i], f, &containers, has_until, until) &&
+        if (may_prune(list.v[i], f, &apps, &containers, has_until, until) &&
             !networks_remove(rq->engine, list.v[i]->id, rq->by, rq->cancel, ERR_IGNORE))
             strv_add(gone, list.v[i]->name);
     network_list_release(&list);

@@ -105,9 +105,10 @@ int volume_remove(struct request *rq, struct err *e)
 /* ------------------------------------------------------------------- prune */
 
 /* Since API 1.42 named volumes are spared unless all=true; an app's volume holds its data. */
-static bool may_prune(struct request *rq, const struct volume *v, const struct filters *f, bool all)
+static bool may_prune(struct request *rq, const struct volume *v, const struct filters *f,
+                      const struct strv *apps, bool all)
 {
-    if (!str_empty(v->app) || is_used(rq, v))
+    if (owned_by_app(apps, v->app) || is_used(rq, v))
         return false;
     if (!all && !v->anonymous && !kvs_get(&v->labels, ANONYMOUS_LABEL))
         return false;
@@ -118,16 +119,18 @@ static int prune(struct request *rq, const struct filters *f, struct strv *gone,
                  struct err *e)
 {
     bool all = !request_shape(rq, SHAPE_PRUNE_ANONYMOUS);
+    cleanup_strv struct strv apps = {0};
     struct volume_list list = {0};
 
     if (filters_bool(f, "all", &all, e))
         return -1;
+    apps_names(rq->engine, &apps);
     volumes_list(rq->engine, &list);
     for (size_t i = 0; i < list.n; i++) {
         const struct volume *v = list.v[i];
         int64_t size = 0;
 
-        if (!may_prune(rq, v, f, all))
+        if (!may_prune(rq, v, f, &apps, all))
             continue;
         if (!v->mountpoint || fs_tree_size(v->mountpoint, &size, ERR_IGNORE))
             size = 0;

@@ -551,7 +551,8 @@ static void prunes_spare_what_is_used_or_owned(void **state)
     fake_container(server.g, "2222222222222222222222222222222222222222222222222222222222222222",
                    "done", STATUS_EXITED);
     str_set(&owned->app, "shop");
-    fake_volume(server.g, "named");
+    str_set(&fake_volume(server.g, "shop_data")->app, "shop");
+    str_set(&fake_volume(server.g, "named")->app, "an app that has gone");
     kvs_set(&fake_volume(server.g, "anon")->labels, "com.docker.volume.anonymous", "");
     fake_network(server.g, "n1", "n1");
     fake_network(server.g, "n2", "bridge")->predefined = true;
