@@ -6,28 +6,44 @@
 
 /* ------------------------------------------------------------ ExposedPorts: {"80/tcp":{}} */
 
-#define EXPOSED_MAX 65536
+/* A range counts for each of its ports.  Enough for a telephone exchange, and few enough that a
+ * hostile image cannot keep anyone busy. */
+#define EXPOSED_MAX 16384
 
-static int exposed_add(struct container_spec *s, const char *text, struct err *e)
+/* Which ports are in the list already, a bit each: a range would else be looked for in itself. */
+struct exposed_set {
+    uint8_t bits[PROTO_SCTP + 1][65536 / 8];
+};
+
+static struct exposed_set *set_of(const struct container_spec *s)
+{
+    struct exposed_set *set = xcalloc(1, sizeof(*set));
+
+    for (size_t i = 0; i < s->n_exposed; i++)
+        set->bits[s->exposed[i].proto][s->exposed[i].port / 8] |=
+            (uint8_t)(1 << s->exposed[i].port % 8);
+    return set;
+}
+
+static int exposed_add(struct container_spec *s, struct exposed_set *set, const char *text,
+                       struct err *e)
 {
     uint16_t first, last;
     enum proto proto;
+    size_t room;
 
     if (port_parse(text, &first, &last, &proto, e))
         return -1;
+    room = s->n_exposed + last - first + 1u;
+    if (room > EXPOSED_MAX)
+        return err_set(e, ERR_INVALID, "ExposedPorts: more than %d ports", EXPOSED_MAX);
+    s->exposed = xrealloc(s->exposed, room * sizeof(*s->exposed));
     for (unsigned p = first; p <= last; p++) {
-        struct exposed_port *x;
-        bool there = false;
+        uint8_t *byte = &set->bits[proto][p / 8], bit = (uint8_t)(1 << p % 8);
 
-        for (size_t i = 0; i < s->n_exposed && !there; i++)
-            there = s->exposed[i].port == p && s->exposed[i].proto == proto;
-        if (there)
-            continue;
-        if (s->n_exposed == EXPOSED_MAX)
-            return err_set(e, ERR_INVALID, "ExposedPorts: more than %d ports", EXPOSED_MAX);
-        x = ARRAY_ADD(s->exposed, s->n_exposed);
-        x->port = (uint16_t)p;
-        x->proto = proto;
+        if (!(*byte & bit))
+            s->exposed[s->n_exposed++] = (struct exposed_port){(uint16_t)p, proto};
+        *byte |= bit;
     }
     return 0;
 }
@@ -35,19 +51,21 @@ static int exposed_add(struct container_spec *s, const char *text, struct err *e
 static int exposed_decode(const struct json *j, struct container_spec *s, bool stored,
                           struct err *e)
 {
+    cleanup_free struct exposed_set *set = set_of(s);
     struct json_iter it = json_iter(j);
 
     (void)stored;
     if (want_type(j, JSON_OBJECT, e))
         return -1;
     while (json_next(&it))
-        if (exposed_add(s, it.key, e))
+        if (exposed_add(s, set, it.key, e))
             return -1;
     return 0;
 }
 
 int exposed_decode_leniently(const struct json *j, struct container_spec *s, struct err *e)
 {
+    cleanup_free struct exposed_set *set = set_of(s);
     struct json_iter it = json_iter(j);
 
     if (want_type(j, JSON_OBJECT, e))
@@ -56,7 +74,8 @@ int exposed_decode_leniently(const struct json *j, struct container_spec *s, str
         uint16_t first, last;
         enum proto proto;
 
-        if (port_parse(it.key, &first, &last, &proto, ERR_IGNORE) == 0 && exposed_add(s, it.key, e))
+        if (port_parse(it.key, &first, &last, &proto, ERR_IGNORE) == 0 &&
+            exposed_add(s, set, it.key, e))
             return -1;
     }
     return 0;

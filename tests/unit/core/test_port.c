@@ -68,11 +68,40 @@ static void bindings_keep_their_ranges_and_addresses(void **state)
     assert_true(s->ports[3].given_null);
 }
 
+static int exposed_of(const char *ports, size_t *n, struct err *e)
+{
+    cleanup_free char *body = str_printf("{\"Image\":\"x\",\"ExposedPorts\":{%s}}", ports);
+    cleanup_json struct json_doc doc = {0};
+    cleanup_spec struct container_spec *s = container_spec_new();
+    struct json root;
+
+    if (json_parse(body, strlen(body), &doc, e))
+        return -1;
+    root = json_root(&doc);
+    if (container_spec_decode(&root, s, e))
+        return -1;
+    *n = s->n_exposed;
+    return 0;
+}
+
+static void ranges_of_exposed_ports_overlap_and_have_an_end(void **state)
+{
+    size_t n = 0;
+
+    (void)state;
+    assert_ok(exposed_of("\"80-82/tcp\":{},\"81-84\":{},\"80/udp\":{}", &n, &e));
+    assert_int_equal(n, 6);
+    assert_ok(exposed_of("\"10000-20000/udp\":{}", &n, &e));
+    assert_int_equal(n, 10001);
+    assert_err(exposed_of("\"0-65535\":{}", &n, &e), ERR_INVALID);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ports_are_read_in_every_form),
         cmocka_unit_test(what_is_no_port_is_refused),
+        cmocka_unit_test(ranges_of_exposed_ports_overlap_and_have_an_end),
         cmocka_unit_test(bindings_keep_their_ranges_and_addresses),
     };
 
