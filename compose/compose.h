@@ -15,7 +15,7 @@
 struct compose_opts {
     const char *name; /* project name; NULL: `name:` of the file, else the directory's base name */
     const char *default_name; /* instead of the directory's base name; NULL: that */
-    const char *project_dir; /* absolute */
+    const char *project_dir;  /* absolute */
     const struct strv
         *files;            /* absolute; later ones override; empty: compose.yaml, compose.yml,
                               docker-compose.yaml, docker-compose.yml, the first there is, plus its override */

@@ -58,7 +58,6 @@ struct service_extra {
     struct service_network *networks;
     size_t n_networks;
     bool networks_set;
-    struct strv volumes_from;
     struct yaml_node **mount_at; /* one per mount of the spec */
     struct yaml_node **port_at;  /* one per port of the spec */
 };

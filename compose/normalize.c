@@ -95,7 +95,7 @@ static const char *after(const char *s, const char *prefix)
     return s && str_starts(s, prefix) ? s + strlen(prefix) : NULL;
 }
 
-/* Sharing a namespace or volumes of a service needs that service first. */
+/* Sharing a namespace of a service needs that service first. */
 static void add_implicit(struct load *ld, size_t i)
 {
     const struct service_extra *x = &ld->extras[i];
@@ -109,13 +109,6 @@ static void add_implicit(struct load *ld, size_t i)
         cleanup_free char *name = str_ndup(x->links.v[k], strcspn(x->links.v[k], ":"));
 
         add_dependency(svc, name, DEPENDS_STARTED, true, true);
-    }
-    for (size_t k = 0; k < x->volumes_from.n; k++) {
-        const char *from = x->volumes_from.v[k];
-        cleanup_free char *name = str_ndup(from, strcspn(from, ":"));
-
-        if (!str_eq(name, "container"))
-            add_dependency(svc, name, DEPENDS_STARTED, false, true);
     }
 }
 
@@ -184,7 +177,6 @@ static void extra_release(struct service_extra *x)
 {
     strv_release(&x->profiles);
     strv_release(&x->links);
-    strv_release(&x->volumes_from);
     free(x->network_mode);
     free(x->ipc);
     free(x->pid);
@@ -444,19 +436,6 @@ static void set_modes(struct load *ld, size_t i)
     set_mode(ld, &s->ipc_mode, x->ipc);
     set_mode(ld, &s->pid_mode, x->pid);
     set_mode(ld, &s->uts_mode, x->uts);
-    for (size_t k = 0; k < x->volumes_from.n; k++) {
-        const char *from = x->volumes_from.v[k];
-        size_t n = strcspn(from, ":"), at;
-        cleanup_free char *name = str_ndup(from, n);
-
-        if (str_starts(from, "container:")) {
-            strv_add(&s->volumes_from, from + strlen("container:"));
-        } else if (!find_service(ld, name, &at)) {
-            cleanup_free char *c = service_container_name(ld->app, &ld->app->services[at]);
-
-            strv_addf(&s->volumes_from, "%s%s", c, from + n);
-        }
-    }
 }
 
 /* ----------------------------------------------------------------- volumes */

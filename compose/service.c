@@ -94,11 +94,6 @@ static int read_links(const struct field *f, void *obj, struct err *e)
     return read_list(f, false, &((struct service_in *)obj)->x->links, e);
 }
 
-static int read_volumes_from(const struct field *f, void *obj, struct err *e)
-{
-    return read_list(f, false, &((struct service_in *)obj)->x->volumes_from, e);
-}
-
 static int read_network_mode(const struct field *f, void *obj, struct err *e)
 {
     struct service_extra *x = ((struct service_in *)obj)->x;
@@ -522,7 +517,7 @@ static const struct key_def service_keys[] = {
     READER("network_mode", read_network_mode),
     READER("depends_on", read_depends_on),
     READER("links", read_links),
-    READER("volumes_from", read_volumes_from),
+    READER("volumes_from", refuse),
     READER("healthcheck", read_healthcheck),
     READER("deploy", read_deploy),
     READER("scale", read_scale),

@@ -82,6 +82,12 @@ static void networks(const struct app_service *s, struct buf *out)
         buf_addf(out, "%s%s", i ? " " : "", s->spec->endpoints[i].network);
 }
 
+static void depends(const struct app_service *s, struct buf *out)
+{
+    for (size_t i = 0; i < s->n_depends; i++)
+        buf_addf(out, "%s%s", i ? " " : "", s->depends[i].service);
+}
+
 static void restart(const struct app_service *s, struct buf *out)
 {
     buf_addf(out, "%s", restart_policy_name(s->spec->restart));
@@ -136,6 +142,7 @@ static const struct {
     {"ports",          ports,       {"PortBindings", "ExposedPorts", NULL}        },
     {"volumes",        mounts,      {"Mounts", "Tmpfs", "Volumes"}                },
     {"networks",       networks,    {"NetworkMode", "EndpointsConfig", "Networks"}},
+    {"depends_on",     depends,     {NULL, NULL, NULL}                            },
     {"restart",        restart,     {"RestartPolicy", NULL, NULL}                 },
     {"user",           user,        {"User", NULL, NULL}                          },
     {"hostname",       hostname,    {"Hostname", NULL, NULL}                      },

@@ -141,8 +141,10 @@ static void commands_are_split_as_compose_does(void **state)
     words("", "");
     words("a '' b", "a||b");
     words("sh -c \"echo hi; ls\"", "sh|-c|echo hi; ls");
-    assert_err(shell_split("a 'b", &(struct strv){0}, &e), ERR_INVALID);
     struct strv out = {0};
+
+    assert_err(shell_split("a 'b", &out, &e), ERR_INVALID);
+    strv_release(&out);
 
     assert_err(shell_split("a; b", &out, &e), ERR_INVALID);
     strv_release(&out);

@@ -210,6 +210,7 @@ static void wrong_types_are_errors_with_a_place(void **state)
         {"    command: 'a \"b'",                                               "c.yaml:4:14: services.web.command: the quote \" is never closed"  },
         {"    image2: y",                                                      "c.yaml:4:5: services.web.image2: unknown key; did you mean image?"},
         {"    extends: {service: a}",                                          "c.yaml:4:5: services.web.extends: is not supported yet"           },
+        {"    volumes_from: [a]",                                              "c.yaml:4:5: services.web.volumes_from: is not supported yet"      },
         {"    container_name: a b",
          "c.yaml:4:21: services.web.container_name: \"a b\" is no valid name of a container"                                                      },
         {"    mem_limit: 1g\n    deploy: {resources: {limits: {memory: 2g}}}",
@@ -271,7 +272,7 @@ static void dependencies_long_form_and_implied_ones(void **state)
         load("services:\n"
              "  a: {image: x, depends_on: {b: {condition: service_healthy, restart: true},"
              " z: {condition: service_started, required: false}}}\n"
-             "  b: {image: x, network_mode: 'service:c', volumes_from: ['d:ro']}\n"
+             "  b: {image: x, network_mode: 'service:c', ipc: 'service:d'}\n"
              "  c: {image: x, links: ['d:alias'], container_name: see}\n"
              "  d: {image: x, ipc: host, networks: [n]}\n"
              "networks: {n: }\n");
@@ -285,7 +286,7 @@ static void dependencies_long_form_and_implied_ones(void **state)
     assert_string_equal(b->depends[0].service, "c");
     assert_string_equal(b->spec->network_mode, "container:see");
     assert_int_equal(b->spec->n_endpoints, 0);
-    assert_string_equal(b->spec->volumes_from.v[0], "shop-d-1:ro");
+    assert_string_equal(b->spec->ipc_mode, "container:shop-d-1");
 }
 
 static void profiles_choose_services(void **state)

@@ -336,7 +336,7 @@ static void a_service_that_leaves_goes_and_its_volume_stays(void **state)
     expect(next, &w,
            "stop container shop-db-1 (left the file)\n"
            "remove container shop-db-1 (left the file) waits: stop container shop-db-1\n"
-           "update container shop-web-1 (labels, restart or stop settings)\n");
+           "update container shop-web-1 (depends_on: db -> none)\n");
     settle(&w, next);
     expect(next, &w, "");
     assert_int_equal(w.n_vs, 1);
