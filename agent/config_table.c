@@ -46,6 +46,8 @@ const struct setting config_settings[] = {
      "always on: containers outlive the agent"                                                                                                                      },
     {"experimental",                 "experimental",                 0,   SET_BOOL,    AT(experimental),         "as info shows it"                                 },
     {NULL,                           "validate",                     0,   SET_BOOL,    AT(validate),             "check the settings and exit"                      },
+    {NULL,                           "erase",                        0,   SET_BOOL,    AT(erase),
+     "remove all that data-root knows of, and data-root, and exit"                                                                                                  },
     {NULL,                           "version",                      'v', SET_BOOL,    AT(show_version),         "print the version and exit"                       },
     {NULL,                           "help",                         'h', SET_BOOL,    AT(show_help),            "print this and exit"                              },
  /* ours */

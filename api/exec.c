@@ -161,6 +161,14 @@ static void tell_detached(struct request *rq, const struct exec_info *x)
     engine_event(rq->engine, &ev);
 }
 
+/* Clients ask for the exit code as soon as the stream ends. */
+static void note_exit(void *arg, int exit_code)
+{
+    struct request *rq = arg;
+
+    execs_exited(rq->engine, rq->arg[0], exit_code);
+}
+
 static void pump(struct request *rq, const struct exec_info *x, const struct start *s,
                  struct stream *io)
 {
@@ -173,20 +181,21 @@ static void pump(struct request *rq, const struct exec_info *x, const struct sta
         .out = x->spec.attach_stdout,
         .err = x->spec.attach_stderr,
         .close_stdin = !tty,
+        .output_ended = note_exit,
+        .arg = rq,
     };
 
     if (h.in && tty && detach_keys_parse(x->detach_keys, &keys))
         h.detach = &keys;
     switch (hijack_run(rq, io, &h, &exit_code)) {
-    case HIJACK_OUTPUT_ENDED:
-        execs_exited(rq->engine, rq->arg[0], exit_code);
-        break;
     case HIJACK_DETACHED:
         tell_detached(rq, x);
         break;
+    case HIJACK_OUTPUT_ENDED:
     case HIJACK_CLIENT_GONE:
     case HIJACK_FAILED:
-        break; /* the command goes on; the runtime tells the engine when it ends */
+        break; /* the command goes on, if it has not ended; the runtime tells the engine when it
+                  ends */
     }
 }
 

@@ -254,6 +254,8 @@ static enum hijack_end run(struct pump *p, int *exit_code)
     while (carry_some(p, &r, exit_code) > 0)
         ;
     frame_reader_release(&r);
+    if (p->end == HIJACK_OUTPUT_ENDED && p->h->output_ended)
+        p->h->output_ended(p->h->arg, *exit_code);
     if (p->end == HIJACK_OUTPUT_ENDED || p->end == HIJACK_FAILED)
         linger(p);
     cancel_fire(p->stop_input);

@@ -28,6 +28,10 @@ struct hijack {
     bool in, out, err;          /* what the client wants of the three */
     bool close_stdin;           /* its end of input is the process's */
     struct detach_keys *detach; /* NULL: none */
+    /* The output is over and the client does not know it yet: what it may ask next must be true
+     * now. */
+    void (*output_ended)(void *arg, int exit_code);
+    void *arg;
 };
 
 #define TYPE_RAW_STREAM         "application/vnd.docker.raw-stream"

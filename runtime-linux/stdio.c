@@ -271,5 +271,6 @@ void stdio_release(struct stdio *io)
 
 void stdio_trim(void)
 {
-    madvise(stdio_frame, sizeof(stdio_frame), MADV_DONTNEED);
+    /* Whole pages only: what lies behind the array shares its last page. */
+    madvise(stdio_frame, sizeof(stdio_frame) & ~(size_t)4095, MADV_DONTNEED);
 }

@@ -1,4 +1,5 @@
 """Images made from Debian packages: no registry, no internet."""
+import functools
 import gzip
 import hashlib
 import io
@@ -6,10 +7,45 @@ import json
 import os
 import subprocess
 import tarfile
+import tempfile
 
 BUSYBOX = "/bin/busybox"
 PASSWD = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\nweb:x:1000:1000:web:/home/web:/bin/sh\n"
 GROUP = "root:x:0:\nnogroup:x:65534:\nweb:x:1000:\nstaff:x:50:web\n"
+
+
+ECHO = r"""
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+int main(int argc, char **argv) /* answers every datagram to port argv[1] with itself */
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(argc > 1 ? atoi(argv[1]) : 7)}, from;
+    int s = socket(AF_INET, SOCK_DGRAM, 0);
+    char b[2048];
+    if (bind(s, (void *)&at, sizeof(at)))
+        return 1;
+    for (;;) {
+        socklen_t n = sizeof(from);
+        ssize_t r = recvfrom(s, b, sizeof(b), 0, (void *)&from, &n);
+        if (r >= 0)
+            sendto(s, b, r, 0, (void *)&from, n);
+    }
+}
+"""
+
+
+def udp_echo():
+    """A static program, since busybox has no datagram server."""
+    with tempfile.TemporaryDirectory() as d:
+        subprocess.run(["gcc", "-x", "c", "-Os", "-static", "-s", "-o", f"{d}/echo", "-"], input=ECHO, text=True, check=True)
+        with open(f"{d}/echo", "rb") as f:
+            return f.read()
+
+
+@functools.lru_cache
+def busybox_layer():
+    return _busybox_layer()
 
 
 def _add(tar, name, data=None, mode=0o755, kind=tarfile.REGTYPE, link="", uid=0):
@@ -19,7 +55,7 @@ def _add(tar, name, data=None, mode=0o755, kind=tarfile.REGTYPE, link="", uid=0)
     tar.addfile(info, io.BytesIO(data) if data else None)
 
 
-def busybox_layer():
+def _busybox_layer():
     """The uncompressed layer of a small system: busybox and its applets, users, the usual directories."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
@@ -33,6 +69,8 @@ def busybox_layer():
                 _add(tar, f"bin/{applet}", kind=tarfile.SYMTYPE, link="busybox", mode=0o777)
         _add(tar, "etc/passwd", PASSWD.encode(), 0o644)
         _add(tar, "etc/group", GROUP.encode(), 0o644)
+        _add(tar, "etc/nsswitch.conf", b"hosts: files dns\n", 0o644)
+        _add(tar, "bin/udpecho", udp_echo())
         _add(tar, "data/seed", b"from the image\n", 0o640, uid=1000)
         _add(tar, "etc/noexec", b"#!/bin/sh\necho no\n", 0o644)
     return out.getvalue()

@@ -8,7 +8,6 @@ import pytest
 
 from conftest import wait_for
 
-SERVE = "while :; do printf 'HTTP/1.0 200 OK\\r\\n\\r\\nhello from $(hostname)\\n' | nc -l -p 80 >/dev/null; done"
 HTTPD = ["sh", "-c", "mkdir -p /w && echo page >/w/index.html && exec httpd -f -p 80 -h /w"]
 
 
@@ -50,7 +49,7 @@ def test_a_random_port_is_told(clean):
 
 
 def test_udp_is_published(clean):
-    clean.docker("run", "-d", "--name", "udp", "-p", "8083:9/udp", "busybox", "sh", "-c", "nc -u -l -p 9 -e cat")
+    clean.docker("run", "-d", "--name", "udp", "-p", "8083:9/udp", "busybox", "udpecho", "9")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.settimeout(0.3)
 
@@ -74,7 +73,7 @@ def test_a_port_in_use_is_refused_and_the_container_stays_created(clean):
 def test_containers_of_a_network_find_each_other_by_name(clean):
     clean.docker("network", "create", "n1")
     clean.docker("run", "-d", "--name", "server", "--network", "n1", "--network-alias", "api", "busybox", *HTTPD)
-    wait_for("by name", lambda: clean.docker("run", "--rm", "--network", "n1", "busybox", "wget", "-qO-", "-T", "2",
+    wait_for("by name", lambda: clean.docker("run", "--rm", "--network", "n1", "busybox", "timeout", "2", "wget", "-qO-",
                                              "http://server/", check=False).stdout == "page\n")
     assert clean.out("run", "--rm", "--network", "n1", "busybox", "wget", "-qO-", "http://api/") == "page"
     clean.docker("run", "-d", "--name", "late", "--network", "n1", "busybox", "sleep", "1000")
@@ -87,10 +86,10 @@ def test_containers_of_a_network_find_each_other_by_name(clean):
 def test_networks_are_apart(clean):
     clean.docker("network", "create", "left")
     clean.docker("network", "create", "right")
-    clean.docker("run", "-d", "--name", "a", "--network", "left", "busybox", *HTTPD)
-    address = clean.out("inspect", "-f", "{{.NetworkSettings.Networks.left.IPAddress}}", "a")
-    assert clean.out("run", "--rm", "--network", "left", "busybox", "wget", "-qO-", "-T", "2", f"http://{address}/") == "page"
-    done = clean.docker("run", "--rm", "--network", "right", "busybox", "wget", "-qO-", "-T", "1", f"http://{address}/", check=False)
+    clean.docker("run", "-d", "--name", "apart", "--network", "left", "busybox", *HTTPD)
+    address = clean.out("inspect", "-f", "{{.NetworkSettings.Networks.left.IPAddress}}", "apart")
+    assert clean.out("run", "--rm", "--network", "left", "busybox", "timeout", "2", "wget", "-qO-", f"http://{address}/") == "page"
+    done = clean.docker("run", "--rm", "--network", "right", "busybox", "timeout", "1", "wget", "-qO-", f"http://{address}/", check=False)
     assert done.returncode != 0
 
 
