@@ -87,7 +87,7 @@ static int furnish(struct child *c, int root, int proc, struct err *e)
     if (c->early_cgroup && (sync_pipe_wait_go(c->sync, e) || namespaces_finish(cfg, e)))
         return -1;
     if (mounts_attach(cfg, root, c->prepared, e) || devices_make(cfg, root, c->prepared, e) ||
-        set_names(cfg, e) || sysctl_apply(cfg, proc, e) || make_cwd(c, root, e))
+        set_names(cfg, e) || sysctl_apply(cfg, proc, false, e) || make_cwd(c, root, e))
         return -1;
     if (c->terminal && (terminal_open(c, root, e) || devices_console(root, c->slave, e)))
         return -1;

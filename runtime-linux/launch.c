@@ -187,6 +187,16 @@ static void fill_child(struct child *c, struct launch *l, const struct launch_io
                         .caps = p->caps};
 }
 
+static int set_joined_sysctls(const struct oci_config *cfg, struct err *e)
+{
+    cleanup_fd int proc = -1;
+
+    if (!cfg->sysctl.n || !cfg->ns[OCI_NS_NET].path)
+        return 0;
+    proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return proc < 0 ? err_os(e, errno, "open /proc") : sysctl_apply(cfg, proc, true, e);
+}
+
 /* Between joining and returning: everything that depends on the namespaces we lend. */
 static int clone_container(struct launch *l, const struct launch_io *io, struct err *e)
 {
@@ -198,7 +208,7 @@ static int clone_container(struct launch *l, const struct launch_io *io, struct 
     if (namespaces_join(l->cfg, &saved, e))
         return -1;
     fill_child(&c, l, io);
-    if (mounts_prepare(l->cfg, l->cgroup, &l->prepared, e)) {
+    if (set_joined_sysctls(l->cfg, e) || mounts_prepare(l->cfg, l->cgroup, &l->prepared, e)) {
         failed = -1;
     } else {
         l->pid = clone_child(namespaces_clone_flags(l->cfg), cgroup_fd, &l->pidfd, &l->in_cgroup);

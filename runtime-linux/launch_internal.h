@@ -115,7 +115,7 @@ int devices_console(int root, int slave, struct err *e) MUST_USE;
 int devices_open_null(int root, struct err *e) MUST_USE;
 int mask_paths(const struct oci_config *cfg, int root, struct err *e) MUST_USE;
 int sysctl_check(const struct oci_config *cfg, struct err *e) MUST_USE; /* launcher */
-int sysctl_apply(const struct oci_config *cfg, int proc_fd, struct err *e) MUST_USE;
+int sysctl_apply(const struct oci_config *cfg, int proc_fd, bool launcher, struct err *e) MUST_USE;
 int rlimits_check(const struct oci_process *p, struct err *e) MUST_USE; /* launcher */
 int rlimits_apply(const struct oci_process *p, struct err *e) MUST_USE;
 /* Makes a pty of the container's own, sends the master to the launcher, sets c->slave. */

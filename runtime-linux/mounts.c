@@ -8,8 +8,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fs.h"
@@ -47,6 +51,49 @@ static int new_mount(const struct oci_mount *m, const char *type, const struct m
 
 /* ------------------------------------------------------------------ launcher */
 
+/*
+ * "/proc/PID/root/...": open_tree() clones nothing that belongs to another mount namespace, so a
+ * short-lived child that shares our descriptors goes there.  The rest of the path is resolved below
+ * that container's root.
+ */
+static int clone_foreign(const char *path, unsigned flags)
+{
+    const char *rest = strstr(path, "/root/");
+    cleanup_free char *ns_path = NULL;
+    struct clone_args args = {.flags = CLONE_FILES, .exit_signal = SIGCHLD};
+    cleanup_fd int ns = -1;
+    int *result, fd;
+    pid_t pid;
+
+    if (!str_starts(path, "/proc/") || !rest) {
+        errno = EINVAL;
+        return -1;
+    }
+    ns_path = str_printf("%.*s/ns/mnt", (int)(rest - path), path);
+    ns = open(ns_path, O_RDONLY | O_CLOEXEC);
+    if (ns < 0)
+        return -1;
+    result = mmap(NULL, sizeof(*result), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (result == MAP_FAILED)
+        return -1;
+    *result = -EIO;
+    pid = sys_clone3(&args);
+    if (pid == 0) {
+        if (setns(ns, CLONE_NEWNS) == 0)
+            *result = open_tree(AT_FDCWD, rest + strlen("/root"), flags);
+        if (*result < 0)
+            *result = -errno;
+        _exit(0);
+    }
+    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    fd = pid < 0 ? -errno : *result;
+    munmap(result, sizeof(*result));
+    if (fd < 0)
+        errno = -fd;
+    return fd < 0 ? -1 : fd;
+}
+
 static int clone_source(const struct oci_config *cfg, const struct oci_mount *m,
                         const struct mount_options *o, struct err *e)
 {
@@ -61,6 +108,8 @@ static int clone_source(const struct oci_config *cfg, const struct oci_mount *m,
                        m->destination, o->data.v[0]);
     path = path_is_abs(m->source) ? path_clean(m->source) : path_join(cfg->bundle, m->source);
     fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | rec);
+    if (fd < 0 && errno == EINVAL)
+        fd = clone_foreign(path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | rec);
     if (fd < 0)
         return err_os(e, errno, "open the source of the mount on %s: %s", m->destination, path);
     if (mount_attrs(fd, 0, 0, o->propagation ? o->propagation : MS_PRIVATE,

@@ -53,13 +53,23 @@ int sysctl_check(const struct oci_config *cfg, struct err *e)
     return 0;
 }
 
-int sysctl_apply(const struct oci_config *cfg, int proc_fd, struct err *e)
+/* A network namespace that somebody else made belongs to the host's user namespace: there only the
+ * launcher, which has joined it, may write. */
+static bool is_the_launchers(const struct oci_config *cfg, const char *name)
+{
+    return owner(name) == OCI_NS_NET && cfg->ns[OCI_NS_NET].path;
+}
+
+int sysctl_apply(const struct oci_config *cfg, int proc_fd, bool launcher, struct err *e)
 {
     for (size_t i = 0; i < cfg->sysctl.n; i++) {
         const char *name = cfg->sysctl.v[i].k, *value = cfg->sysctl.v[i].v;
-        cleanup_free char *path = str_printf("sys/%s", name);
+        cleanup_free char *path = NULL;
         cleanup_fd int fd = -1;
 
+        if (is_the_launchers(cfg, name) != launcher)
+            continue;
+        path = str_printf("sys/%s", name);
         for (char *p = path + strlen("sys/"); *p; p++)
             if (*p == '.')
                 *p = '/';

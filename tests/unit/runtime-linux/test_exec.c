@@ -1,4 +1,7 @@
 /* A second process in a running container, and what the engine can do to all of them. */
+#include <sched.h>
+#include <sys/prctl.h>
+
 #include "tests/unit/runtime-linux/launch_fixture.h"
 
 static const char *const sleeper[] = {"sh", "-c", "echo up; while :; do sleep 1; done", NULL};
@@ -320,6 +323,85 @@ static void mounts_and_descriptors_of_the_launcher_are_as_before(void **state)
     buf_release(&after);
 }
 
+static void another_containers_ipc_and_pid_namespaces_can_be_joined(void **state)
+{
+    struct fixture f, g;
+    struct running r;
+
+    (void)state;
+    SKIP_UNLESS_ROOT();
+    fixture_init(&f);
+    {
+        const char *const argv[] = {
+            "sh", "-c", "echo shared > /dev/shm/file; echo up; while :; do sleep 1; done", NULL};
+
+        set_argv(&f, argv);
+        if (start(&f, &r))
+            fail_msg("%s", f.err.msg);
+        drain(r.out, &f.out, "up\n");
+    }
+    fixture_init(&g);
+    g.s->ipc_path = str_printf("/proc/%lld/ns/ipc", (long long)r.l.pid);
+    g.s->pid_path = str_printf("/proc/%lld/ns/pid", (long long)r.l.pid);
+    run(&g, "cat /dev/shm/file; head -c 2 /proc/1/cmdline; echo; [ $$ != 1 ] && echo second");
+    assert_out(&g, "shared\nsh\nsecond\n");
+    fixture_release(&g);
+    stop(&f, &r);
+}
+
+/* A process that holds a network namespace. */
+static pid_t hold_netns(void)
+{
+    int pipes[2];
+    char byte;
+    pid_t pid;
+
+    assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+    pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails does not come to its end */
+        if (unshare(CLONE_NEWNET) == 0)
+            (void)!write(pipes[1], "x", 1);
+        for (;;)
+            pause();
+    }
+    assert_int_equal(read(pipes[0], &byte, 1), 1);
+    close(pipes[0]);
+    close(pipes[1]);
+    return pid;
+}
+
+static void a_network_namespace_that_was_made_before_is_joined(void **state)
+{
+    struct fixture f;
+    cleanup_free char *path = NULL;
+    char theirs[64] = {0}, ours[64] = {0}, now[64] = {0};
+    pid_t holder;
+
+    (void)state;
+    SKIP_UNLESS_ROOT();
+    assert_true(readlink("/proc/self/ns/net", ours, sizeof(ours) - 1) > 0);
+    holder = hold_netns();
+    path = str_printf("/proc/%d/ns/net", (int)holder);
+    assert_true(readlink(path, theirs, sizeof(theirs) - 1) > 0);
+    for (int remap = 0; remap < 2; remap++) {
+        fixture_init(&f);
+        f.s->netns_path = xstrdup(path);
+        f.s->userns_remap = remap;
+        f.s->uid_base = 100000;
+        f.s->id_count = 65536;
+        run(&f, "readlink /proc/self/ns/net; cat /proc/sys/net/ipv4/ip_unprivileged_port_start;"
+                "ls /sys/class/net");
+        assert_out_has(&f, theirs);
+        assert_out_has(&f, "\n0\nlo\n");
+        fixture_release(&f);
+    }
+    assert_true(readlink("/proc/self/ns/net", now, sizeof(now) - 1) > 0);
+    assert_string_equal(ours, now); /* the launcher went back */
+    kill(holder, SIGKILL);
+    waitpid(holder, NULL, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -334,6 +416,8 @@ int main(void)
         cmocka_unit_test(memory_beyond_the_limit_is_an_oom_kill_that_is_counted),
         cmocka_unit_test(a_fork_bomb_meets_the_pids_limit),
         cmocka_unit_test(a_group_with_processes_is_removed_all_the_same),
+        cmocka_unit_test(another_containers_ipc_and_pid_namespaces_can_be_joined),
+        cmocka_unit_test(a_network_namespace_that_was_made_before_is_joined),
         cmocka_unit_test(mounts_and_descriptors_of_the_launcher_are_as_before),
     };
     return cmocka_run_group_tests_name("runtime-linux/exec", tests, NULL, NULL);
