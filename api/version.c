@@ -24,7 +24,9 @@ static const struct {
     [SHAPE_COMMIT_EXPECTED] = {0,  49 },
     [SHAPE_BRIDGE_NF] = {0,  50 },
     [SHAPE_KERNEL_MEMORY] = {0,  42 },
+    [SHAPE_FIREWALL_BACKEND] = {49, 999},
 };
+_Static_assert(ARRAY_LEN(shapes) == SHAPES, "a shape has no line in the table");
 
 bool shape_holds(int minor, enum shape s)
 {

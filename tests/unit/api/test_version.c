@@ -61,6 +61,18 @@ static void others_are_refused_in_dockers_words(void **state)
     }
 }
 
+static void every_shape_holds_for_some_version_and_not_for_another(void **state)
+{
+    (void)state;
+    for (int s = 0; s < SHAPES; s++) {
+        int holds = 0;
+
+        for (int minor = API_MINOR_MIN; minor <= API_MINOR_MAX; minor++)
+            holds += shape_holds(minor, (enum shape)s);
+        assert_in_range(holds, 1, API_MINOR_MAX - API_MINOR_MIN);
+    }
+}
+
 static void shapes_begin_and_end_where_the_changelog_says(void **state)
 {
     (void)state;
@@ -79,6 +91,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(versions_compare_number_by_number),
         cmocka_unit_test(others_are_refused_in_dockers_words),
+        cmocka_unit_test(every_shape_holds_for_some_version_and_not_for_another),
         cmocka_unit_test(shapes_begin_and_end_where_the_changelog_says),
     };
 
