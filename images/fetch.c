@@ -306,8 +306,6 @@ static void set_options(struct fetch *f, const struct fetch_request *rq)
         curl_easy_setopt(h, CURLOPT_SSL_VERIFYPEER, 0L);
         curl_easy_setopt(h, CURLOPT_SSL_VERIFYHOST, 0L);
     }
-    if (rq->offset > 0)
-        curl_easy_setopt(h, CURLOPT_RESUME_FROM_LARGE, (curl_off_t)rq->offset);
     if (str_eq(rq->method, "HEAD"))
         curl_easy_setopt(h, CURLOPT_NOBODY, 1L);
     if (str_eq(rq->method, "POST"))
@@ -327,6 +325,11 @@ int fetch_start(struct fetch *f, const struct fetch_request *rq, struct err *e)
     str_set(&f->method, rq->method);
     for (size_t i = 0; rq->headers && i < rq->headers->n; i++)
         f->headers = curl_slist_append(f->headers, rq->headers->v[i]);
+    if (rq->offset > 0) { /* by hand: curl's own way fails where the answer is all of it */
+        cleanup_free char *range = str_printf("Range: bytes=%lld-", (long long)rq->offset);
+
+        f->headers = curl_slist_append(f->headers, range);
+    }
     set_options(f, rq);
     curl_multi_add_handle(f->multi, f->easy);
     f->attached = true;

@@ -15,7 +15,7 @@
 
 #define ERROR_MAX       (64 * 1024)
 #define RETRIES         5
-#define RETRY_FIRST_MS  200
+#define RETRY_MS        500 /* before the second, then doubled; the first is at once */
 #define DOCKER_HUB      "docker.io"
 #define DOCKER_HUB_HOST "registry-1.docker.io"
 
@@ -458,7 +458,7 @@ static int skip_read(struct registry_conn *c, struct err *e)
 
 static int wait_before_retry(struct registry_conn *c, struct err *e)
 {
-    if (cancel_sleep_ms(c->r->c, RETRY_FIRST_MS << c->failures))
+    if (c->failures > 0 && cancel_sleep_ms(c->r->c, RETRY_MS << (c->failures - 1)))
         return err_set(e, ERR_CANCELLED, "context canceled");
     return 0;
 }
@@ -501,9 +501,14 @@ int registry_read(void *arg, void *buf, size_t n, size_t *got, struct err *e)
 {
     struct registry_conn *c = arg;
 
-    while (fetch_read(c->fetch, buf, n, got, e))
+    while (fetch_read(c->fetch, buf, n, got, e)) {
+        if (c->offset >= c->size && fetch_can_retry(c->fetch)) {
+            *got = 0; /* all that was announced is here; the digest will tell */
+            return 0;
+        }
         if (resume(c, e))
             return -1;
+    }
     c->offset += (int64_t)*got;
     if (c->offset > c->size)
         return err_set(e, ERR_INVALID, "the registry sends more than the %lld bytes it announced",

@@ -102,7 +102,11 @@ struct sample {
 
 static inline void sample_make(struct sample *s, const char *variation)
 {
-    *s = (struct sample){{TAR_INIT, TAR_INIT}, TAR_INIT, TAR_INIT, {"", ""}, "", ""};
+    *s = (struct sample){
+        {TAR_INIT, TAR_INIT},
+        TAR_INIT, TAR_INIT, {"",       ""      },
+        "", ""
+    };
     tar_add(&s->layers[0], (struct tar_spec){.name = "etc/"});
     tar_add(&s->layers[0], (struct tar_spec){.name = "etc/one", .data = "1"});
     tar_end(&s->layers[0]);
@@ -151,12 +155,11 @@ static inline void add_blob(struct buf *tar, const char *digest, const struct bu
 
 static inline void add_docker_half(struct buf *tar, const struct sample *s, const char *tag)
 {
-    cleanup_free char *text =
-        str_printf("[{\"Config\":\"blobs/sha256/%s\",\"RepoTags\":%s%s%s,\"Layers\":["
-                   "\"blobs/sha256/%s\",\"blobs/sha256/%s\"]}]",
-                   digest_hex(s->config_digest), tag ? "[\"" : "null", tag ? tag : "",
-                   tag ? "\"]" : "", digest_hex(s->layer_digests[0]),
-                   digest_hex(s->layer_digests[1]));
+    cleanup_free char *text = str_printf(
+        "[{\"Config\":\"blobs/sha256/%s\",\"RepoTags\":%s%s%s,\"Layers\":["
+        "\"blobs/sha256/%s\",\"blobs/sha256/%s\"]}]",
+        digest_hex(s->config_digest), tag ? "[\"" : "null", tag ? tag : "", tag ? "\"]" : "",
+        digest_hex(s->layer_digests[0]), digest_hex(s->layer_digests[1]));
 
     tar_add(tar, (struct tar_spec){.name = "manifest.json", .data = text});
 }
@@ -171,8 +174,8 @@ static inline void add_oci_half(struct buf *tar, const struct sample *s, const c
         tag ? "\"}" : "");
 
     tar_add(tar, (struct tar_spec){.name = "index.json", .data = text});
-    tar_add(tar, (struct tar_spec){.name = "oci-layout",
-                                   .data = "{\"imageLayoutVersion\":\"1.0.0\"}"});
+    tar_add(tar,
+            (struct tar_spec){.name = "oci-layout", .data = "{\"imageLayoutVersion\":\"1.0.0\"}"});
     add_blob(tar, s->manifest_digest, &s->manifest);
 }
 

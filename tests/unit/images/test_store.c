@@ -20,9 +20,15 @@ static void archives_of_every_form_are_loaded(void **state)
     static const struct {
         enum halves halves;
         const char *tool;
-    } rows[] = {{DOCKER, NULL},        {OCI, NULL},           {DOCKER | OCI, NULL},
-                {DOCKER, "gzip"},      {OCI, "zstd"},         {DOCKER | OCI, "xz"},
-                {DOCKER | OCI, "bzip2"}};
+    } rows[] = {
+        {DOCKER,       NULL   },
+        {OCI,          NULL   },
+        {DOCKER | OCI, NULL   },
+        {DOCKER,       "gzip" },
+        {OCI,          "zstd" },
+        {DOCKER | OCI, "xz"   },
+        {DOCKER | OCI, "bzip2"}
+    };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -150,25 +156,24 @@ struct bad_archive {
 static void bad_archives_leave_nothing_behind(void **state)
 {
     static const struct bad_archive rows[] = {
-        {"neither half", NULL, NULL, NULL},
-        {"no list", "{}", NULL, NULL},
-        {"no JSON", "[{", NULL, NULL},
-        {"a config that is missing", "[{\"Config\":\"none\",\"Layers\":[]}]", NULL, NULL},
-        {"a layer that is missing", "[{\"Config\":\"c\",\"Layers\":[\"none\"]}]", NULL, "{}"},
-        {"a config that is none", "[{\"Config\":\"c\",\"Layers\":[]}]", NULL, "[]"},
-        {"fewer layers than the config has", "[{\"Config\":\"c\",\"Layers\":[]}]", NULL,
+        {"neither half",                     NULL,                                                        NULL,                                     NULL},
+        {"no list",                          "{}",                                                        NULL,                                     NULL},
+        {"no JSON",                          "[{",                                                        NULL,                                     NULL},
+        {"a config that is missing",         "[{\"Config\":\"none\",\"Layers\":[]}]",                     NULL,                                     NULL},
+        {"a layer that is missing",          "[{\"Config\":\"c\",\"Layers\":[\"none\"]}]",                NULL,                                     "{}"},
+        {"a config that is none",            "[{\"Config\":\"c\",\"Layers\":[]}]",                        NULL,                                     "[]"},
+        {"fewer layers than the config has", "[{\"Config\":\"c\",\"Layers\":[]}]",                        NULL,
          "{\"os\":\"linux\",\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"sha256:"
-         "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"]}}"},
-        {"a layer with another diff ID", "[{\"Config\":\"c\",\"Layers\":[\"l\"]}]", NULL,
+         "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"]}}"                                                                        },
+        {"a layer with another diff ID",     "[{\"Config\":\"c\",\"Layers\":[\"l\"]}]",                   NULL,
          "{\"os\":\"linux\",\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"sha256:"
-         "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"]}}"},
-        {"a bad name", "[{\"Config\":\"c\",\"RepoTags\":[\"A B\"],\"Layers\":[]}]", NULL, "{}"},
-        {"an index that is none", NULL, "{\"schemaVersion\":2}", NULL},
-        {"an index of nothing", NULL, "{\"schemaVersion\":2,\"manifests\":[]}", NULL},
-        {"an index of what is missing", NULL,
+         "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"]}}"                                                                        },
+        {"a bad name",                       "[{\"Config\":\"c\",\"RepoTags\":[\"A B\"],\"Layers\":[]}]", NULL,                                     "{}"},
+        {"an index that is none",            NULL,                                                        "{\"schemaVersion\":2}",                  NULL},
+        {"an index of nothing",              NULL,                                                        "{\"schemaVersion\":2,\"manifests\":[]}", NULL},
+        {"an index of what is missing",      NULL,
          "{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"x\",\"size\":1,\"digest\":\"sha256:"
-         "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"}]}",
-         NULL},
+         "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"}]}",                                                                   NULL},
     };
 
     (void)state;
@@ -180,8 +185,8 @@ static void bad_archives_leave_nothing_behind(void **state)
             tar_add(&tar, (struct tar_spec){.name = "c", .data = rows[i].config});
         tar_add(&tar, (struct tar_spec){.name = "l", .data = "", .len = 0});
         if (rows[i].manifest_json)
-            tar_add(&tar, (struct tar_spec){.name = "manifest.json",
-                                            .data = rows[i].manifest_json});
+            tar_add(&tar,
+                    (struct tar_spec){.name = "manifest.json", .data = rows[i].manifest_json});
         if (rows[i].index_json)
             tar_add(&tar, (struct tar_spec){.name = "index.json", .data = rows[i].index_json});
         tar_end(&tar);
@@ -237,9 +242,11 @@ static void images_are_found_by_each_of_their_names(void **state)
         image_unref(find(&s, names[i]));
     static const struct {
         const char *ref, *error;
-    } none[] = {{"nope", "No such image: nope:latest"},
-                {"shop:2", "No such image: shop:2"},
-                {"127.0.0.1:5000/shop", "No such image: 127.0.0.1:5000/shop:latest"}};
+    } none[] = {
+        {"nope",                "No such image: nope:latest"               },
+        {"shop:2",              "No such image: shop:2"                    },
+        {"127.0.0.1:5000/shop", "No such image: 127.0.0.1:5000/shop:latest"}
+    };
     for (size_t i = 0; i < ARRAY_LEN(none); i++) {
         struct err e = ERR_INIT;
         struct image *img;
@@ -304,9 +311,9 @@ static void the_list_is_newest_first(void **state)
 static void an_imported_tree_is_an_image_with_its_changes(void **state)
 {
     static const char *const changes[] = {
-        "CMD [\"a\",\"b\"]", "ENV X=1 Y=\"a b\"",    "EXPOSE 80 90/udp",   "LABEL a=b",
-        "VOLUME /d",         "WORKDIR /w",           "USER u",             "STOPSIGNAL SIGINT",
-        "entrypoint foo",    "HEALTHCHECK CMD true", "ONBUILD RUN true",   "WORKDIR sub",
+        "CMD [\"a\",\"b\"]", "ENV X=1 Y=\"a b\"",    "EXPOSE 80 90/udp", "LABEL a=b",
+        "VOLUME /d",         "WORKDIR /w",           "USER u",           "STOPSIGNAL SIGINT",
+        "entrypoint foo",    "HEALTHCHECK CMD true", "ONBUILD RUN true", "WORKDIR sub",
     };
     struct shop s = shop_new(NULL);
     struct sample sample;
@@ -342,10 +349,10 @@ static void changes_that_are_wrong_are_refused_in_dockers_words(void **state)
     static const struct {
         const char *change, *error;
     } rows[] = {
-        {"RUN x", "RUN is not a valid change command"},
-        {"ENV", "ENV requires at least one argument"},
-        {"EXPOSE abc", "Invalid containerPort: abc"},
-        {"USER a b", "USER requires exactly one argument"},
+        {"RUN x",      "RUN is not a valid change command" },
+        {"ENV",        "ENV requires at least one argument"},
+        {"EXPOSE abc", "Invalid containerPort: abc"        },
+        {"USER a b",   "USER requires exactly one argument"},
     };
 
     (void)state;
