@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/fs.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "images/layer_apply.h"
 #include "images/remove_at.h"
@@ -20,8 +19,8 @@ static int base_fd = -1;
 
 static void tidy(void)
 {
-    if (base)
-        (void)fs_remove_all(base, ERR_IGNORE);
+    if (base && fs_remove_all(base, ERR_IGNORE))
+        fprintf(stderr, "cannot remove %s\n", base);
 }
 
 static void prepare(void)
@@ -69,6 +68,7 @@ static void check_outside(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input in = {data + 1, size - 1};
+    struct err e = ERR_INIT;
     int64_t bytes;
     int fd;
 
@@ -79,8 +79,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (mkdirat(base_fd, "root", 0755))
         abort();
     fd = openat(base_fd, "root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    (void)layer_apply(fd, read_input, &in, data[0] & 1 ? WHITEOUT_FLAT : WHITEOUT_OVERLAY, &bytes,
-                      ERR_IGNORE);
+    if (layer_apply(fd, read_input, &in, data[0] & 1 ? WHITEOUT_FLAT : WHITEOUT_OVERLAY, &bytes,
+                    &e) &&
+        !e.kind)
+        abort(); /* a failure says why */
     close(fd);
     check_outside();
     if (remove_at(base_fd, "root", ERR_IGNORE))

@@ -65,7 +65,8 @@ static inline void tar_payload(struct buf *b, const void *data, size_t n)
 {
     static const char zeros[TAR_BLOCK];
 
-    buf_add(b, data, n);
+    if (n)
+        buf_add(b, data, n);
     if (n % TAR_BLOCK)
         buf_add(b, zeros, TAR_BLOCK - n % TAR_BLOCK);
 }

@@ -127,24 +127,24 @@ static void the_best_platform_is_chosen(void **state)
 #define ENTRY(p) "{\"mediaType\":\"x\",\"digest\":\"" D "\",\"size\":1,\"platform\":" p "}"
         ENTRY("{\"os\":\"unknown\",\"architecture\":\"unknown\"}") "," /* 0 */
         ENTRY("{\"os\":\"linux\",\"architecture\":\"amd64\"}") ","     /* 1 */
-        ENTRY("{\"os\":\"linux\",\"architecture\":\"arm64\",\"variant\":\"v8\"}") "," ENTRY("{\"os"
-                                                                                            "\":"
-                                                                                            "\"linu"
-                                                                                            "x\","
-                                                                                            "\"arch"
-                                                                                            "itectu"
-                                                                                            "re\":"
-                                                                                            "\"arm"
-                                                                                            "\","
-                                                                                            "\"vari"
-                                                                                            "ant\":"
-                                                                                            "\"v6\""
-                                                                                            "}") "," ENTRY(
-            "{\"os\":\"linux\",\"architecture\":\"arm\",\"variant\":\"v7\"}") "," ENTRY("{\"os\":"
-                                                                                        "\"linux\","
-                                                                                        "\"architec"
-                                                                                        "ture\":"
-                                                                                        "\"386\"}") "," ENTRY("{\"os\":\"linux\",\"architecture\":\"amd64\",\"variant\":\"v3\"}") "]}";
+        ENTRY("{\"os\":\"linux\",\"architecture\":\"arm64\",\"variant\":\"v8\"}") "," ENTRY(
+            "{\"os"
+            "\":"
+            "\"linu"
+            "x\","
+            "\"arch"
+            "itectu"
+            "re\":"
+            "\"arm"
+            "\","
+            "\"vari"
+            "ant\":"
+            "\"v6\""
+            "}") "," ENTRY("{\"os\":\"linux\",\"architecture\":\"arm\",\"variant\":\"v7\"}") "," ENTRY("{\"os\":"
+                                                                                                       "\"linux\","
+                                                                                                       "\"architec"
+                                                                                                       "ture\":"
+                                                                                                       "\"386\"}") "," ENTRY("{\"os\":\"linux\",\"architecture\":\"amd64\",\"variant\":\"v3\"}") "]}";
     struct manifest m = {0};
 
     (void)state;

@@ -173,7 +173,6 @@ static void an_image_with_children_stays_and_its_parent_follows_the_last_child(v
     struct shop s = shop_new(NULL);
     struct sample one, two;
     struct users u = {.image = "none"};
-    cleanup_strv struct strv blobs = {0}, refs = {0};
 
     (void)state;
     shop_stock(&s, &one, "one", "shop:1");
