@@ -2,14 +2,12 @@
 #include <stdlib.h>
 
 #include "base/digest.h"
-#include "base/mem.h"
 #include "images/manifest.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const types[] = {NULL, MEDIA_DOCKER_IMAGE, MEDIA_OCI_INDEX, "text/plain"};
-    cleanup_free char *text = str_ndup((const char *)data, size);
 
     for (size_t i = 0; i < ARRAY_LEN(types); i++) {
         struct manifest m = {0};
