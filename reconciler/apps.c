@@ -283,6 +283,27 @@ void apps_of_source(struct engine *g, const char *source, struct strv *out)
     mutex_unlock(&g->lock);
 }
 
+void apps_try_again(struct engine *g)
+{
+    struct strv names = {0};
+    const char *key;
+    void *value;
+
+    mutex_lock(&g->lock);
+    for (size_t i = 0; map_at(&g->apps, &i, &key, &value); i++) {
+        struct app_live *a = value;
+
+        if (!a->error)
+            continue;
+        a->backoff_ms = a->retry_at_ms = 0;
+        strv_add(&names, key);
+    }
+    mutex_unlock(&g->lock);
+    for (size_t i = 0; i < names.n; i++)
+        queue_app(g, names.v[i], 0);
+    strv_release(&names);
+}
+
 int apps_model(struct engine *g, const char *name, struct app **out, struct err *e)
 {
     struct app_model *m = app_model_ref(g, name);

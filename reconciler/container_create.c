@@ -371,6 +371,7 @@ static int prepare_spec(struct engine *g, struct container *c, const struct imag
     default_logging(g, s);
     if (!s->init_set && g->cfg.default_init)
         s->init = s->init_set = true;
+    container_spec_settle(s);
     if (container_spec_validate(s, e) || spec_merge_image(s, img, e) || check_logging(s, e) ||
         check_network(g, s, e) || check_modes(g, s, e) || check_binds(s, e))
         return -1;

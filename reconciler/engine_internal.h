@@ -220,6 +220,8 @@ void app_live_free(void *a);
 struct app_model *app_model_ref(struct engine *g, const char *name);
 void app_model_unref(struct engine *g, struct app_model *m);
 int apps_load(struct engine *g, struct err *e) MUST_USE;
+/* Those that failed are looked at now instead of at their next time. */
+void apps_try_again(struct engine *g);
 void app_world(struct engine *g, const char *name, struct container_list *cs,
                struct network_list *ns, struct volume_list *vs);
 

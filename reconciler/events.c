@@ -43,6 +43,8 @@ void engine_event(struct engine *g, struct event *ev)
         notify_ring(s->bell);
     }
     mutex_unlock(&g->lock);
+    if (strcmp(ev->type, "image") == 0)
+        apps_try_again(g); /* what they failed for may be there now */
     event_release(ev);
 }
 

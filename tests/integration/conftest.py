@@ -202,7 +202,8 @@ def _is_shim(pid, agent):
 def work():
     path = pathlib.Path(tempfile.mkdtemp(prefix="bl-", dir=os.environ.get("BALLAST_TMP", "/var/tmp")))
     yield path
-    shutil.rmtree(path, ignore_errors=True)
+    if not os.environ.get("BALLAST_KEEP"):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
