@@ -280,7 +280,11 @@ char *reference_canonical(const struct reference *r)
 
 char *reference_familiar_name(const struct reference *r)
 {
-    if (!str_eq(r->domain, DEFAULT_DOMAIN))
+    const char *slash = strchr(r->path, '/');
+
+    /* Without its host, "docker.io/my.org/x" would be read as x on the host my.org. */
+    if (!str_eq(r->domain, DEFAULT_DOMAIN) ||
+        (slash && looks_like_domain(r->path, (size_t)(slash - r->path))))
         return str_printf("%s/%s", r->domain, r->path);
     if (str_starts(r->path, OFFICIAL) && !strchr(r->path + strlen(OFFICIAL), '/'))
         return xstrdup(r->path + strlen(OFFICIAL));

@@ -22,6 +22,7 @@ static void names_have_a_canonical_and_a_familiar_form(void **state)
         {"localhost:5000/x:1",                "localhost:5000/x:1",                  "localhost:5000/x:1"       },
         {"127.0.0.1:5000/a/b",                "127.0.0.1:5000/a/b:latest",           "127.0.0.1:5000/a/b:latest"},
         {"[::1]:5000/x",                      "[::1]:5000/x:latest",                 "[::1]:5000/x:latest"      },
+        {"docker.io/my.org/x",                "docker.io/my.org/x:latest",           "docker.io/my.org/x:latest"},
         {"Foo/bar",                           "Foo/bar:latest",                      "Foo/bar:latest"           },
         {"a.b-c__d---e/f_g",                  "a.b-c__d---e/f_g:latest",             NULL                       },
         {"x@sha256:" HEX64,                   "docker.io/library/x@sha256:" HEX64,   "x@sha256:" HEX64          },
