@@ -126,6 +126,11 @@ int compose_body(const struct compose_args *a, struct buf *out, struct err *e)
         return -1;
     if (read_env(&files, &env, e))
         return -1;
+    if (a->profiles.n) {
+        cleanup_free char *list = str_join((const char *const *)a->profiles.v, a->profiles.n, ",");
+
+        kvs_set(&env, "COMPOSE_PROFILES", list);
+    }
     jsonw_obj(&w);
     if (a->name)
         jsonw_kstr(&w, "name", a->name);
@@ -134,8 +139,6 @@ int compose_body(const struct compose_args *a, struct buf *out, struct err *e)
     jsonw_strv(&w, &files);
     jsonw_key(&w, "env");
     jsonw_kvs(&w, &env);
-    jsonw_key(&w, "profiles");
-    jsonw_strv(&w, &a->profiles);
     jsonw_end_obj(&w);
     return buf_check(out, "the request", e);
 }

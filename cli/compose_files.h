@@ -10,6 +10,6 @@ struct compose_args {
     bool wait;
 };
 
-/* {"name","project_dir","files","env","profiles"} with absolute paths.  env holds those variables
- * of this process that the files mention, and no others. */
+/* {"name","project_dir","files","env"} with absolute paths.  env holds those variables
+ * of this process that the files mention, and COMPOSE_PROFILES; no others. */
 int compose_body(const struct compose_args *a, struct buf *out, struct err *e) MUST_USE;

@@ -21,7 +21,7 @@ static const char *tag_of(const char *ref)
     return colon && !strchr(colon, '/') ? colon : NULL;
 }
 
-int image_pull(struct cli *cli, const char *ref, const char *platform, bool quiet, bool json,
+int image_pull(struct cli *cli, const char *ref, const struct pull_options *o, bool json,
                struct err *e)
 {
     cleanup_reply struct reply r = {0};
@@ -32,16 +32,11 @@ int image_pull(struct cli *cli, const char *ref, const char *platform, bool quie
     target_init(&t, "/images/create");
     target_add(&t, "fromImage", name);
     target_add(&t, "tag", tag ? tag + 1 : "latest");
-    target_add(&t, "platform", platform);
+    target_add(&t, "platform", o->platform);
     if (client_send(cli, "POST", &t, NULL, &r, e))
         return -1;
-    return progress_show(cli, &r, quiet, json, e);
+    return progress_show(&r, o->on_stderr, o->quiet, json, e);
 }
-
-struct pull_options {
-    char *platform, *format;
-    bool quiet;
-};
 
 static int run_pull(struct cli *cli, void *options, const struct strv *args, struct err *e)
 {
@@ -52,7 +47,7 @@ static int run_pull(struct cli *cli, void *options, const struct strv *args, str
         return -1;
     if (!tag_of(args->v[0]) && !o->quiet && !json)
         printf("Using default tag: latest\n");
-    if (image_pull(cli, args->v[0], o->platform, o->quiet, json, e))
+    if (image_pull(cli, args->v[0], o, json, e))
         return -1;
     if (o->quiet)
         printf("%s\n", args->v[0]);
@@ -92,7 +87,7 @@ static int run_load(struct cli *cli, void *options, const struct strv *args, str
     int rc = client_upload(cli, &t, "application/x-tar", read_archive, &fd, &r, e);
 
     term_close_file(fd);
-    return rc ? -1 : progress_show(cli, &r, false, json, e);
+    return rc ? -1 : progress_show(&r, false, false, json, e);
 }
 
 /* ------------------------------------------------------------------- images */

@@ -3,5 +3,10 @@
 
 #include "cli/cli.h"
 
-int image_pull(struct cli *cli, const char *ref, const char *platform, bool quiet, bool json,
+struct pull_options {
+    char *platform, *format;
+    bool quiet;
+    bool on_stderr; /* stdout is somebody else's */
+};
+int image_pull(struct cli *cli, const char *ref, const struct pull_options *o, bool json,
                struct err *e) MUST_USE;

@@ -22,7 +22,7 @@ struct layer {
 };
 
 struct progress {
-    struct cli *cli;
+    FILE *out;
     bool bars, quiet, json;
     struct layer layers[LINES_MAX];
     size_t n;
@@ -30,7 +30,7 @@ struct progress {
     int64_t drawn_ms;
 };
 
-static void draw_layer(const struct layer *l, unsigned columns)
+static void draw_layer(FILE *out, const struct layer *l, unsigned columns)
 {
     cleanup_buf struct buf b = BUF_INIT(1024);
     char current[32], total[32];
@@ -48,7 +48,7 @@ static void draw_layer(const struct layer *l, unsigned columns)
         format_size(l->current, current, sizeof(current));
         buf_addf(&b, "  %s", current);
     }
-    printf("\033[2K%.*s\n", (int)(columns ? columns - 1 : 80), b.data);
+    fprintf(out, "\033[2K%.*s\n", (int)(columns ? columns - 1 : 80), b.data);
 }
 
 static void redraw(struct progress *p, bool now)
@@ -60,15 +60,15 @@ static void redraw(struct progress *p, bool now)
         return;
     (void)term_size(&rows, &columns);
     if (p->drawn)
-        printf("\033[%zuA", p->drawn);
+        fprintf(p->out, "\033[%zuA", p->drawn);
     /* More layers than the screen has lines: the last ones, which are those at work. */
     size_t fit = rows > 2 ? rows - 2 : 1, first = p->n > fit ? p->n - fit : 0;
 
     for (size_t i = first; i < p->n; i++)
-        draw_layer(&p->layers[i], columns);
+        draw_layer(p->out, &p->layers[i], columns);
     p->drawn = p->n - first;
     p->drawn_ms = ms;
-    fflush(stdout);
+    fflush(p->out);
 }
 
 static struct layer *layer_of(struct progress *p, const char *id)
@@ -85,7 +85,7 @@ static struct layer *layer_of(struct progress *p, const char *id)
 static void print_line(struct progress *p, const char *id, const char *status)
 {
     redraw(p, true);
-    printf("%s%s%s\n", id, *id ? ": " : "", status);
+    fprintf(p->out, "%s%s%s\n", id, *id ? ": " : "", status);
     p->drawn = 0; /* what is above stays */
     for (size_t i = 0; i < p->n && p->bars; i++) {
         free(p->layers[i].id);
@@ -107,7 +107,7 @@ static void on_layer(struct progress *p, const struct json *m, const char *id, c
     if (p->bars)
         redraw(p, news);
     else if (news && !json_has(&detail, "current"))
-        printf("%s: %s\n", id, status);
+        fprintf(p->out, "%s: %s\n", id, status);
 }
 
 static int on_message(void *arg, const char *line, size_t n, struct err *e)
@@ -122,7 +122,7 @@ static int on_message(void *arg, const char *line, size_t n, struct err *e)
     const char *stream = json_get_str(&m, "stream"), *error = json_get_str(&m, "error");
 
     if (p->json)
-        printf("%.*s\n", (int)(n && line[n - 1] == '\r' ? n - 1 : n), line);
+        fprintf(p->out, "%.*s\n", (int)(n && line[n - 1] == '\r' ? n - 1 : n), line);
     if (*error) {
         redraw(p, true);
         return err_set(e, ERR_INTERNAL, "%s", error);
@@ -130,21 +130,21 @@ static int on_message(void *arg, const char *line, size_t n, struct err *e)
     if (p->json || p->quiet)
         return 0;
     if (*stream)
-        printf("%s", stream);
+        fprintf(p->out, "%s", stream);
     else if (*id && json_has(&m, "progressDetail"))
         on_layer(p, &m, id, status);
     else if (*status)
         print_line(p, id, status);
-    fflush(stdout);
+    fflush(p->out);
     return 0;
 }
 
-int progress_show(struct cli *cli, struct reply *r, bool quiet, bool json, struct err *e)
+int progress_show(struct reply *r, bool on_stderr, bool quiet, bool json, struct err *e)
 {
     struct progress *p = xcalloc(1, sizeof *p);
 
-    p->cli = cli;
-    p->bars = term_is_tty(1) && !json && !quiet && !str_eq(getenv("TERM"), "dumb");
+    p->out = on_stderr ? stderr : stdout;
+    p->bars = term_is_tty(on_stderr ? 2 : 1) && !json && !quiet && !str_eq(getenv("TERM"), "dumb");
     p->quiet = quiet;
     p->json = json;
     int rc = client_lines(r, on_message, p, e);

@@ -5,4 +5,4 @@
 #include "cli/http_client.h"
 
 /* Reads to the end; a message with an error ends it as that error. */
-int progress_show(struct cli *cli, struct reply *r, bool quiet, bool json, struct err *e) MUST_USE;
+int progress_show(struct reply *r, bool on_stderr, bool quiet, bool json, struct err *e) MUST_USE;

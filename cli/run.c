@@ -64,8 +64,9 @@ static int create(struct cli *cli, const struct run_options *o, const struct str
         fprintf(stderr, "Unable to find image '%s' locally\n", image);
     }
     *e = ERR_INIT;
-    /* Docker's CLI prints the progress to stderr here: stdout is the container's. */
-    if (image_pull(cli, image, o->platform, true, false, e))
+    struct pull_options pull = {.platform = o->platform, .quiet = o->quiet, .on_stderr = true};
+
+    if (image_pull(cli, image, &pull, false, e))
         return -1;
     return create_once(cli, o, &body, id, e);
 }
