@@ -108,7 +108,7 @@ static int run(const char *bundle, const char *id)
 {
     cleanup_oci_config struct oci_config *cfg = NULL;
     cleanup_free char *path = path_join(bundle, "config.json");
-    const struct launch_io io = {0, 1, 2};
+    const struct launch_io io = {.in = 0, .out = 1, .err = 2};
     struct launched l = LAUNCHED_INIT;
     struct err e = ERR_INIT;
     struct winsize size;

@@ -199,7 +199,7 @@ static inline int start(struct fixture *f, struct running *r)
 
     *r = (struct running){.cfg = make_config(f), .l = LAUNCHED_INIT, .out = -1};
     assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
-    io = (struct launch_io){-1, pipes[1], pipes[1]};
+    io = (struct launch_io){.in = -1, .out = pipes[1], .err = pipes[1]};
     f->err = ERR_INIT;
     failed = launch_container(r->cfg, &io, &r->l, &f->err);
     close(pipes[1]);
@@ -269,7 +269,7 @@ static inline int run_exec(struct fixture *f, struct running *r, struct launch_e
     x->env = &env;
     buf_reset(&f->out);
     assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
-    io = (struct launch_io){-1, pipes[1], pipes[1]};
+    io = (struct launch_io){.in = -1, .out = pipes[1], .err = pipes[1]};
     failed = launch_exec(r->cfg, r->l.pid, x, &io, &l, &f->err);
     close(pipes[1]);
     if (!failed) {
