@@ -122,7 +122,7 @@ def test_a_removed_container_is_back_and_the_event_says_who(two):
     ready(two, "two")
     text = two.out("events", "--since", str(since), "--until", str(int(time.time()) + 1), "--filter", "event=destroy",
                    "--format", "{{json .Actor.Attributes}}")
-    told = [a["by"] for a in map(json.loads, text.splitlines()) if a["name"] == "two-a-1"]
+    told = [a["by"] for a in map(json.loads, text.splitlines()) if a.get("name") == "two-a-1"]
     assert any("api uid=0 pid=" in by for by in told), text
 
 
