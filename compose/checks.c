@@ -25,7 +25,7 @@ static int loop_error(struct visit *v, size_t i, struct err *e)
     const char *name = v->ld->app->services[i].name;
     size_t start = 0;
 
-    while (!str_eq(v->way.v[start], name))
+    while (start < v->way.n && !str_eq(v->way.v[start], name))
         start++;
     cleanup_free char *way =
         str_join((const char *const *)v->way.v + start, v->way.n - start, " -> ");

@@ -275,7 +275,7 @@ static int read_file_ref(const struct field *f, struct service_in *in, const cha
         rc = read_str(f, &r.source, e);
     if (!rc && !r.source)
         rc = field_error(f, e, "source is missing");
-    if (!rc)
+    if (!rc && r.source)
         rc = use_file(f, in, &r, section, dir, e);
     free(r.source);
     free(r.target);

@@ -18,7 +18,7 @@ static int read_range(const struct field *f, const char *text, uint16_t *first, 
 {
     const char *dash = strchr(text, '-');
     cleanup_free char *low = dash ? str_ndup(text, (size_t)(dash - text)) : xstrdup(text);
-    int64_t a, b;
+    int64_t a = 0, b = 0;
 
     if (parse_i64(low, 1, 65535, "port", &a, ERR_IGNORE) ||
         parse_i64(dash ? dash + 1 : low, 1, 65535, "port", &b, ERR_IGNORE))
@@ -91,7 +91,7 @@ static int read_proto(const struct field *f, const char *text, enum proto *out, 
 static int publish(const struct field *f, struct service_in *in, const struct port_in *x,
                    struct err *e)
 {
-    uint16_t first, last, from = 0, to = 0;
+    uint16_t first = 0, last = 0, from = 0, to = 0;
     struct port_binding p = {.host_ip = str_empty(x->host_ip) ? NULL : x->host_ip};
 
     if (str_empty(x->target))
@@ -206,8 +206,8 @@ int read_ports(const struct field *f, void *obj, struct err *e)
 static int read_exposed(const struct field *f, void *obj, struct err *e)
 {
     cleanup_free char *text = NULL;
-    uint16_t first, last;
-    enum proto proto;
+    uint16_t first = 0, last = 0;
+    enum proto proto = PROTO_TCP;
 
     if (read_str(f, &text, e))
         return -1;
