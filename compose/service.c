@@ -89,9 +89,26 @@ static int read_profiles(const struct field *f, void *obj, struct err *e)
     return read_list(f, false, &((struct service_in *)obj)->x->profiles, e);
 }
 
+/* Services of one network know each other by name; only another name is lost. */
+static int read_link(const struct field *f, void *obj, struct err *e)
+{
+    cleanup_free char *text = NULL;
+
+    if (read_str(f, &text, e))
+        return -1;
+    if (strchr(text, ':'))
+        field_notice(f, NOTICE_DEGRADED,
+                     "the alias is not known to the container yet; give the "
+                     "other service an alias on their network");
+    strv_add(obj, text);
+    return 0;
+}
+
 static int read_links(const struct field *f, void *obj, struct err *e)
 {
-    return read_list(f, false, &((struct service_in *)obj)->x->links, e);
+    if (f->node->kind != YAML_SEQ)
+        return field_error(f, e, "must be a list");
+    return read_each(f, read_link, &((struct service_in *)obj)->x->links, e);
 }
 
 static int read_network_mode(const struct field *f, void *obj, struct err *e)
