@@ -31,17 +31,18 @@ static bool env_has(const struct strv *env, const char *pair)
     return false;
 }
 
-/* The image's first, in its order; the user's replace or follow.  "KEY" without "=" unsets. */
+/* The user's first, then what of the image's they did not set, as dockerd has it.  "KEY" alone
+ * unsets. */
 static void merge_env(struct strv *user, const struct strv *image)
 {
     struct strv merged = {0};
 
-    for (size_t i = 0; i < image->n; i++)
-        if (!env_has(user, image->v[i]))
-            strv_add(&merged, image->v[i]);
     for (size_t i = 0; i < user->n; i++)
         if (strchr(user->v[i], '='))
             strv_add(&merged, user->v[i]);
+    for (size_t i = 0; i < image->n; i++)
+        if (!env_has(user, image->v[i]))
+            strv_add(&merged, image->v[i]);
     strv_release(user);
     *user = merged;
 }
@@ -400,6 +401,8 @@ int containers_create(struct engine *g, const struct container_create *rq, char 
         return err_set(e, ERR_INVALID,
                        "Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
                        name);
+    if (str_empty(rq->spec->image))
+        return err_set(e, ERR_INVALID, "no command specified");
     if (images_find(g->im, rq->spec->image, &img, e))
         return -1;
     c = new_record(rq, img);

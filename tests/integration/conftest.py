@@ -184,7 +184,7 @@ def leftovers(agent):
     rules = subprocess.run(["nft", "-j", "list", "ruleset"], capture_output=True, text=True).stdout
     elements = [s for item in json.loads(rules)["nftables"] for kind, s in item.items()
                 if kind in ("set", "map") and s.get("elem") and s["table"] == instance(agent)
-                and s["name"] in ("published", "ports", "portmap")]
+                and s["name"] in ("ports_any", "ports_at", "selves")]
     shims = [p for p in os.listdir("/proc") if p.isdigit() and _is_shim(p, agent)]
     return {k: v for k, v in {"mounts": mounts, "veths": veths, "elements": elements, "shims": shims,
                               "cgroups": cgroups_of(agent)}.items() if v}
