@@ -94,7 +94,10 @@ static void shim_argv(const struct runtime_linux *rl, const struct container *c,
 static int spawn_shim(const struct runtime_linux *rl, const struct container *c, struct cancel *cn,
                       struct err *e)
 {
-    static const char *const env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+    /* Without glibc's per-thread cache, what a start has allocated goes back to the kernel whole.
+     */
+    static const char *const env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+                                      "GLIBC_TUNABLES=glibc.malloc.tcache_count=0", NULL};
     cleanup_free char *exec_dir = client_exec_dir(rl, c->id);
     cleanup_free char *log_path = path_join(exec_dir, "shim.log");
     cleanup_strv struct strv argv = {0};

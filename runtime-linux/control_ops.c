@@ -1,5 +1,4 @@
 /* control_ops: what each request to the shim does, one function per row of the table. */
-#include <malloc.h>
 #include <signal.h>
 
 #include "base/mem.h"

@@ -31,9 +31,14 @@
 #define LAUNCH_EXEC_ERROR_PREFIX \
     "OCI runtime exec failed: exec failed: unable to start container process: "
 
-/* The child's descriptors 0, 1, 2; -1 is /dev/null.  Not looked at when it gets a terminal. */
+/*
+ * The child's descriptors 0, 1, 2; -1 is /dev/null.  Not looked at when it gets a terminal.
+ * die_with_parent: SIGKILL when the caller ends, in whatever way, so that no container runs on
+ * unsupervised; the caller's own death meanwhile is seen by the child at the sync pipe.
+ */
 struct launch_io {
     int in, out, err;
+    bool die_with_parent;
 };
 
 struct launched {

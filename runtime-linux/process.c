@@ -313,7 +313,9 @@ static int start(struct child *c, int proc, const struct strv *env, struct err *
         return -1;
     umask(p->umask >= 0 ? (mode_t)p->umask : 0022);
     close_the_rest(proc);
-    if (prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) || sync_pipe_ready(c->sync, e))
+    /* Anew, as a change of user has cleared it; or off, for a caller that leaves its container. */
+    if (prctl(PR_SET_PDEATHSIG, c->io->die_with_parent ? SIGKILL : 0, 0, 0, 0) ||
+        sync_pipe_ready(c->sync, e))
         return -1;
     if (seccomp_install(c->seccomp, e) || (!nnp && caps_apply(&c->caps, e)))
         return -1;

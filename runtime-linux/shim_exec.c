@@ -6,7 +6,6 @@
  * exit codes of the last SHIM_KEPT_EXECS are kept, for an agent that was away.
  */
 #include <errno.h>
-#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -128,7 +127,7 @@ static int launch(struct shim *s, const struct request *r, struct shim_exec *x, 
     cleanup_free char *path = path_join(s->exec_dir, "config.json");
     cleanup_oci_config struct oci_config *cfg = NULL;
     struct launched l = LAUNCHED_INIT;
-    struct launch_io child = {-1, -1, -1};
+    struct launch_io child = {-1, -1, -1, true};
     struct launch_exec_spec spec = {
         .args = &r->argv,
         .env = &env,
@@ -179,7 +178,6 @@ int shim_exec_start(struct shim *s, const struct json *args, struct shim_exec **
     x->io.sink = (struct stdio_sink){.left = on_left, .arg = x};
     if (launch(s, &r, x, e)) {
         exec_free(x);
-        malloc_trim(0);
         return -1;
     }
     x->running = true;

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -24,6 +23,7 @@
 #include "runtime-linux/exe_guard.h"
 #include "runtime-linux/shim_internal.h"
 #include "runtime-linux/shim_lock.h"
+#include "runtime-linux/shim_memory.h"
 
 #define LOCK_WAIT_MS 10000 /* for the shim of the life before to write its record */
 
@@ -73,15 +73,6 @@ static int parse(int argc, char **argv, struct options *o, struct err *e)
     if (!o->id || !o->exec_dir || !o->data_dir)
         return err_set(e, ERR_INVALID, "--id, --exec-dir and --data-dir are needed");
     return 0;
-}
-
-/* A shim is one of hundreds: one arena, and free memory goes back at once. */
-static void be_small(void)
-{
-    mallopt(M_ARENA_MAX, 1);
-    mallopt(M_MMAP_THRESHOLD, 64 * 1024);
-    mallopt(M_TRIM_THRESHOLD, 32 * 1024);
-    mallopt(M_TOP_PAD, 4096);
 }
 
 /*
@@ -147,6 +138,16 @@ static void tear_down(struct shim *s)
     loop_close(&s->loop);
 }
 
+/* When memory runs out the container is to go, not the one who can tell why.  What it starts gets
+ * its own value; a shim without privileges stays as it is. */
+static void be_spared_by_oom_killer(void)
+{
+    cleanup_fd int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+    if (fd >= 0)
+        (void)!write(fd, "-999", 4);
+}
+
 /* The agent shall be nobody's parent: it waits for the process it has started, and that ends here.
  */
 static int leave_parent(struct err *e)
@@ -173,7 +174,7 @@ int main(int argc, char **argv)
     struct shim shim = {0};
     struct err e = ERR_INIT;
 
-    be_small();
+    shim_memory_init();
     if (exe_guard(argv, &e) || parse(argc, argv, &o, &e)) {
         log_error("shim does not start", "reason=%s", log_quote(e.msg));
         return 1;
@@ -185,8 +186,9 @@ int main(int argc, char **argv)
         say_not_ready(o.ready_fd, &e);
         return 1;
     }
+    be_spared_by_oom_killer();
     fd_close(o.ready_fd);
-    malloc_trim(0);
+    shim_memory_trim();
     if (loop_run(&shim.loop, &e)) {
         log_error("shim ends", "reason=%s", log_quote(e.msg));
         return 1; /* the container's first process dies with its parent */

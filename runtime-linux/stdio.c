@@ -55,7 +55,7 @@ static int make_pipe(int *ours, int *theirs, bool we_read, struct err *e)
 
 int stdio_prepare(struct stdio *io, bool out, bool err, struct launch_io *child, struct err *e)
 {
-    *child = (struct launch_io){-1, -1, -1};
+    child->in = child->out = child->err = -1;
     if ((io->stdin_open && make_pipe(&io->in.fd, &child->in, false, e)) ||
         (out && make_pipe(&io->out.src.fd, &child->out, true, e)) ||
         (err && make_pipe(&io->err.src.fd, &child->err, true, e))) {
@@ -71,7 +71,7 @@ void stdio_close_child(struct launch_io *child)
     fd_close(child->in);
     fd_close(child->out);
     fd_close(child->err);
-    *child = (struct launch_io){-1, -1, -1};
+    child->in = child->out = child->err = -1;
 }
 
 static void drop_pending(struct stdio *io)

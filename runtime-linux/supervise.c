@@ -5,7 +5,6 @@
  * cgroup, then the durable record; only after that anybody is told.
  */
 #include <errno.h>
-#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -17,6 +16,7 @@
 #include "base/mem.h"
 #include "base/time.h"
 #include "runtime-linux/shim_internal.h"
+#include "runtime-linux/shim_memory.h"
 
 #define CONFIG_FILE     "config.json"
 #define RECORD_RETRY_MS 1000 /* a full disk: until exit.json can be written */
@@ -75,7 +75,7 @@ static void on_quiet(void *arg)
     if (s->log)
         shim_log_trim(s->log);
     stdio_trim();
-    malloc_trim(0);
+    shim_memory_trim();
 }
 
 void shim_idle_restart(struct shim *s)
@@ -140,10 +140,11 @@ static int launch(struct shim *s, const struct json *args, struct err *e)
 {
     cleanup_free char *path = path_join(s->exec_dir, CONFIG_FILE);
     cleanup_oci_config struct oci_config *cfg = NULL;
-    struct launch_io child = {-1, -1, -1};
+    struct launch_io child = {-1, -1, -1, true};
     int r;
 
-    if (oci_config_read(path, &cfg, e) || open_log(s, args, e))
+    /* The log first: what lives long is allocated below what a start needs and frees again. */
+    if (open_log(s, args, e) || oci_config_read(path, &cfg, e))
         return -1;
     if (cfg->process.terminal != s->tty)
         return err_set(e, ERR_INTERNAL, "the configuration and the shim disagree on the terminal");
@@ -172,7 +173,7 @@ int supervise_start(struct shim *s, const struct json *args, struct err *e)
         s->log = NULL;
         launched_release(&s->first);
         s->first = LAUNCHED_INIT;
-        malloc_trim(0);
+        shim_memory_trim();
         return -1;
     }
     loop_timer_clear(&s->loop, &s->idle);
@@ -184,7 +185,7 @@ int supervise_start(struct shim *s, const struct json *args, struct err *e)
     stdio_started(&s->io, s->first.pty_master);
     s->first.pty_master = -1;
     control_event(s, "changed", NULL, 0);
-    malloc_trim(0);
+    loop_timer_set(&s->loop, &s->quiet, SHIM_QUIET_MS); /* and then the memory goes back */
     return 0;
 }
 

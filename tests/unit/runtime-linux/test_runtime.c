@@ -2,11 +2,25 @@
 #include "tests/unit/runtime-linux/runtime_fixture.h"
 
 #include <dirent.h>
+#include <sys/wait.h>
 
 #define ops(b) ((b)->f->rt->ops)
 #define rt(b)  ((b)->f->rt)
 
 static const struct attach_opts everything = {.in = true, .out = true, .err = true};
+
+static pid_t shim_of(const struct box *b)
+{
+    struct container_observed o = box_look((struct box *)b);
+    cleanup_free char *path = str_printf("/proc/%lld/stat", (long long)o.pid);
+    cleanup_buf struct buf text = BUF_INIT(4096);
+    const char *p;
+
+    assert_ok(fs_read(path, &text, &e));
+    p = strrchr(text.data, ')'); /* ") S <ppid>" */
+    assert_non_null(p);
+    return (pid_t)strtol(p + 4, NULL, 10);
+}
 
 static void a_container_goes_through_its_phases(void **state)
 {
@@ -302,6 +316,34 @@ static void the_oom_killer_leaves_its_mark(void **state)
     box_free(&b);
 }
 
+static bool may_lower_oom_score(void)
+{
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY);
+    bool may = write(fd, "-1", 2) == 2;
+
+    (void)!write(fd, "0", 1);
+    close(fd);
+    return may;
+}
+
+static void the_shim_is_spared_by_the_oom_killer_and_the_container_is_not(void **state)
+{
+    struct box b = box_new(*state, "cat /proc/self/oom_score_adj; sleep 1000");
+    cleanup_buf struct buf log = BUF_INIT(1024), shim = BUF_INIT(1024);
+    cleanup_free char *path = NULL;
+
+    assert_ok(box_start(&b, &e));
+    path = str_printf("/proc/%d/oom_score_adj", (int)shim_of(&b));
+    assert_ok(fs_read(path, &shim, &e));
+    assert_string_equal(shim.data, may_lower_oom_score() ? "-999\n" : "0\n");
+    for (int i = 0; i < 400 && log.len == 0; i++) {
+        time_sleep_ms(5);
+        box_log(&b, &log);
+    }
+    assert_string_equal(log.data, "0\n");
+    box_free(&b);
+}
+
 static void pids_are_the_hosts(void **state)
 {
     struct box b = box_new(*state, "sleep 1000 & sleep 1000 & wait");
@@ -390,19 +432,6 @@ static void the_next_agent_takes_over_what_runs(void **state)
     box_free(&b);
 }
 
-static pid_t shim_of(const struct box *b)
-{
-    struct container_observed o = box_look((struct box *)b);
-    cleanup_free char *path = str_printf("/proc/%lld/stat", (long long)o.pid);
-    cleanup_buf struct buf text = BUF_INIT(4096);
-    const char *p;
-
-    assert_ok(fs_read(path, &text, &e));
-    p = strrchr(text.data, ')'); /* ") S <ppid>" */
-    assert_non_null(p);
-    return (pid_t)strtol(p + 4, NULL, 10);
-}
-
 static void a_killed_shim_takes_its_container_along_and_is_told_as_lost(void **state)
 {
     struct fixture *f = *state;
@@ -415,13 +444,13 @@ static void a_killed_shim_takes_its_container_along_and_is_told_as_lost(void **s
     pid = box_look(&b).pid;
     heard = changes(&f->events, b.c->id);
     kill(shim_of(&b), SIGKILL);
+    for (int i = 0; i < 400 && kill((pid_t)pid, 0) == 0; i++)
+        time_sleep_ms(5); /* without anybody looking */
+    assert_int_equal(kill((pid_t)pid, 0), -1);
     o = box_wait(&b);
     assert_true(o.lost);
     assert_int_equal(o.exit_code, 137);
     assert_true(o.started_ns > 0);
-    for (int i = 0; i < 400 && kill((pid_t)pid, 0) == 0; i++)
-        time_sleep_ms(5);
-    assert_int_equal(kill((pid_t)pid, 0), -1);
     for (int i = 0; i < 400 && changes(&f->events, b.c->id) == heard; i++)
         time_sleep_ms(5);
     assert_true(changes(&f->events, b.c->id) > heard);
@@ -498,6 +527,75 @@ static void fifty_containers_start_stop_and_leave_nothing(void **state)
     assert_int_equal(open_descriptors(), before);
 }
 
+/* What an agent does to its containers until it is killed: everything, again and again. */
+static void be_an_agent(struct fixture *f, struct box *boxes, size_t n, unsigned seed)
+{
+    const struct runtime_config cfg = {
+        .data_root = f->data_root, .exec_root = f->exec_root, .shim_path = BALLAST_SHIM};
+    const struct runtime_events ev = {on_changed, on_exec_exited, &f->events};
+    struct runtime *rt = NULL;
+    struct err e;
+
+    if (runtime_open(&cfg, &rt, &e) || rt->ops->watch(rt, &ev, &e))
+        _exit(1);
+    for (;;) {
+        struct box *b = &boxes[(size_t)rand_r(&seed) % n];
+
+        e = ERR_INIT;
+        if (rand_r(&seed) % 3)
+            (void)rt->ops->ensure_running(rt, b->c, b->run, NULL, &e);
+        else if (rand_r(&seed) % 2)
+            (void)rt->ops->ensure_stopped(rt, b->c->id, SIGKILL, 0, NULL, &e);
+        else
+            (void)rt->ops->ensure_absent(rt, b->c->id, &e);
+    }
+}
+
+static void an_agent_killed_at_any_moment_leaves_what_the_next_can_go_on_with(void **state)
+{
+    enum { N = 4, KILLS = 40 };
+    struct fixture *f = *state;
+    struct box boxes[N];
+    unsigned seed = 5;
+
+    for (int i = 0; i < N; i++) {
+        boxes[i] = box_new(f, "i=0; while :; do i=$((i+1)); echo $i; sleep 0.01; done");
+        container_spec_free(boxes[i].run->spec);
+        boxes[i].run->spec = container_spec_copy(boxes[i].c->spec);
+    }
+    for (int k = 0; k < KILLS; k++) {
+        pid_t pid = fork();
+
+        if (pid == 0)
+            be_an_agent(f, boxes, N, (unsigned)k);
+        time_sleep_ms(10 + rand_r(&seed) % 60);
+        kill(pid, SIGKILL);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+    }
+    for (int i = 0; i < N; i++) {
+        assert_ok(box_start(&boxes[i], &e));
+        assert_int_equal(box_look(&boxes[i]).phase, CONTAINER_RUNNING);
+    }
+    time_sleep_ms(50);
+    for (int i = 0; i < N; i++) {
+        cleanup_buf struct buf log = BUF_INIT(16 * 1024 * 1024);
+        long expected = 1;
+        char *save = NULL;
+
+        assert_ok(f->rt->ops->ensure_stopped(f->rt, boxes[i].c->id, SIGKILL, 0, NULL, &e));
+        assert_false(box_look(&boxes[i]).lost);
+        box_log(&boxes[i], &log);
+        /* Each life counts from one, and no line of it is missing. */
+        for (char *l = strtok_r(log.data, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
+            long value = strtol(l, NULL, 10);
+
+            assert_true(value == expected || value == 1);
+            expected = value + 1;
+        }
+        box_free(&boxes[i]);
+    }
+}
+
 static void the_doctor_has_a_line_per_feature(void **state)
 {
     struct fixture *f = *state;
@@ -530,6 +628,7 @@ int main(void)
         T(stop_waits_for_the_grace_and_kills_then),
         T(signals_reach_the_first_process),
         T(the_oom_killer_leaves_its_mark),
+        T(the_shim_is_spared_by_the_oom_killer_and_the_container_is_not),
         T(pids_are_the_hosts),
         T(a_container_can_have_many_lives),
         T(watchers_hear_of_starts_and_exits),
@@ -538,6 +637,7 @@ int main(void)
         T(a_client_that_vanishes_does_not_stop_the_container),
         T(a_process_left_behind_goes_with_the_first),
         T(fifty_containers_start_stop_and_leave_nothing),
+        T(an_agent_killed_at_any_moment_leaves_what_the_next_can_go_on_with),
         T(the_doctor_has_a_line_per_feature),
     };
     int code = 0;
