@@ -119,8 +119,6 @@ static int op_create_container(struct app_pass *p, const struct plan_op *op, str
     if (!s)
         return err_set(e, ERR_INTERNAL, "plan names the service %s, which the app has not",
                        op->service);
-    if (ensure_image(p, s, e))
-        return -1;
     rq = (struct container_create){
         .name = op->resource,
         .spec = s->spec,
@@ -250,14 +248,37 @@ static int (*const operations[])(struct app_pass *p, const struct plan_op *op, s
 
 /* ------------------------------------------------------------ one pass */
 
-static int do_ready(struct app_pass *p, const struct plan *plan, struct err *e)
+/*
+ * Images come first: what runs goes on until the next one can be made.  A service whose image
+ * cannot be had is left as it is.
+ */
+static int fetch_images(struct app_pass *p, const struct plan *plan, struct strv *without,
+                        struct err *e)
 {
     int r = 0;
+
+    for (size_t i = 0; i < plan->n && p->app; i++) {
+        const struct plan_op *op = &plan->ops[i];
+        const struct app_service *s =
+            op->kind == PLAN_CREATE_CONTAINER ? app_find_service(p->app, op->service) : NULL;
+
+        if (s && ensure_image(p, s, r ? ERR_IGNORE : e)) {
+            strv_add(without, s->name);
+            r = -1;
+        }
+    }
+    return r;
+}
+
+static int do_ready(struct app_pass *p, const struct plan *plan, struct err *e)
+{
+    cleanup_strv struct strv without = {0};
+    int r = fetch_images(p, plan, &without, e);
 
     for (size_t i = 0; i < plan->n; i++) {
         const struct plan_op *op = &plan->ops[i];
 
-        if (!op->ready || op->kind == PLAN_BLOCKED)
+        if (!op->ready || op->kind == PLAN_BLOCKED || strv_has(&without, op->service))
             continue;
         log_debug("app operation", "app=%s op=%s resource=%s cause=%s", p->name,
                   log_quote(plan_op_name(op->kind)), op->resource, log_quote(op->cause));

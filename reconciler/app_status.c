@@ -61,18 +61,19 @@ static char *first_trouble(const struct app *app, const struct container_list *c
     return NULL;
 }
 
-static const struct plan_op *first_blocked(const struct plan *plan)
+/* The first operation, when nobody can do any of them; else NULL. */
+static const struct plan_op *all_blocked(const struct plan *plan)
 {
     for (size_t i = 0; i < plan->n; i++)
-        if (plan->ops[i].kind == PLAN_BLOCKED)
-            return &plan->ops[i];
-    return NULL;
+        if (plan->ops[i].kind != PLAN_BLOCKED)
+            return NULL;
+    return plan->n ? &plan->ops[0] : NULL;
 }
 
 static void judge(struct status *s, const char *source_error, const char *error,
                   const struct app *app, const struct plan *plan, const struct container_list *cs)
 {
-    const struct plan_op *blocked = first_blocked(plan);
+    const struct plan_op *blocked = all_blocked(plan);
     cleanup_free char *trouble = app ? first_trouble(app, cs) : NULL;
 
     if (source_error) {
@@ -87,7 +88,7 @@ static void judge(struct status *s, const char *source_error, const char *error,
     } else if (error) {
         s->reason = "Failing";
         s->message = xstrdup(error);
-    } else if (blocked && plan->n == 1) {
+    } else if (blocked) {
         s->reason = "Blocked";
         s->message = str_printf("%s: %s", blocked->resource, blocked->cause);
     } else if (plan->n) {

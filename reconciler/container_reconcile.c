@@ -84,7 +84,12 @@ static int start_failed(struct engine *g, struct container **c, bool by_policy,
                         const struct err *why, struct err *e)
 {
     struct start_failure f = {.why = why, .again = by_policy};
+    struct container *now = object_container(g, (*c)->id);
 
+    if (now) { /* with the addresses that the attempt chose */
+        container_unref(*c);
+        *c = now;
+    }
     if (container_down(g, *c, e))
         log_warn("leftovers of a failed start, will look again", "id=%.12s error=%s", (*c)->id,
                  log_quote(e->msg));

@@ -88,8 +88,8 @@ def test_networks_are_apart(clean):
     clean.docker("network", "create", "right")
     clean.docker("run", "-d", "--name", "apart", "--network", "left", "busybox", *HTTPD)
     address = clean.out("inspect", "-f", "{{.NetworkSettings.Networks.left.IPAddress}}", "apart")
-    assert clean.out("run", "--rm", "--network", "left", "busybox", "timeout", "2", "wget", "-qO-", f"http://{address}/") == "page"
-    done = clean.docker("run", "--rm", "--network", "right", "busybox", "timeout", "1", "wget", "-qO-", f"http://{address}/", check=False)
+    assert clean.out("run", "--rm", "--network", "left", "busybox", "sh", "-c", f"timeout 2 wget -qO- http://{address}/; exit $?") == "page"
+    done = clean.docker("run", "--rm", "--network", "right", "busybox", "sh", "-c", f"timeout 1 wget -qO- http://{address}/; exit $?", check=False)
     assert done.returncode != 0
 
 
