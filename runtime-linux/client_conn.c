@@ -78,6 +78,8 @@ static int send_all(int fd, const char *p, size_t n, int64_t until_ms, struct ca
         if (sent >= 0) {
             p += sent;
             n -= (size_t)sent;
+        } else if (errno == EPIPE || errno == ECONNRESET) {
+            return err_set(e, ERR_UNAVAILABLE, "the shim is gone");
         } else if (errno != EAGAIN && errno != EINTR) {
             return err_os(e, errno, "send to the shim");
         } else if (errno == EAGAIN && wait_for(fd, POLLOUT, until_ms, c, e)) {
@@ -157,7 +159,10 @@ int client_ask_running(const struct runtime_linux *rl, const char *id, enum shim
 
     if (client_connect(rl, id, &fd, e))
         return e->kind == ERR_NOT_FOUND ? client_not_running(id, e) : -1;
-    return client_call(fd, op, args, CALL_TIMEOUT_MS, NULL, reply, e);
+    if (client_call(fd, op, args, CALL_TIMEOUT_MS, NULL, reply, e) == 0)
+        return 0;
+    /* A shim goes when its container has ended. */
+    return e->kind == ERR_UNAVAILABLE ? client_not_running(id, e) : -1;
 }
 
 int client_not_running(const char *id, struct err *e)

@@ -169,8 +169,15 @@ int client_ensure_created(struct runtime *rt, const struct container *c, struct 
     if (presence == SHIM_ALIVE)
         return 0;
     if (adopt_clean_lost(rl, c->id, e) || run_bundle_make_dirs(rl, c->id, e) ||
-        run_bundle_reset(rl, c->id, e) || spawn_shim(rl, c, cn, e))
+        run_bundle_reset(rl, c->id, e))
         return -1;
+    if (spawn_shim(rl, c, cn, e)) {
+        struct err why = ERR_INIT;
+
+        /* An agent that was killed may have started one just before. */
+        if (adopt_look(rl, c->id, &presence, &now, &why) || presence != SHIM_ALIVE)
+            return -1;
+    }
     return watch_add(rl->watch, rl, c->id, e);
 }
 

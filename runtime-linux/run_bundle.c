@@ -26,19 +26,19 @@ int run_bundle_make_dirs(const struct runtime_linux *rl, const char *id, struct 
 
 int run_bundle_reset(const struct runtime_linux *rl, const char *id, struct err *e)
 {
+    /* exit.json goes last: a start without an end would look like a shim that was killed, to
+     * whoever looks in between, or after a crash here. */
     static const char *const names[] = {"config.json", STARTED_FILE};
     cleanup_free char *exec_dir = client_exec_dir(rl, id);
     cleanup_free char *data_dir = client_data_dir(rl, id);
 
-    if (fs_is_dir(data_dir) && exit_record_remove(data_dir, e))
-        return -1;
     for (size_t i = 0; i < ARRAY_LEN(names) && fs_is_dir(exec_dir); i++) {
         cleanup_free char *path = path_join(exec_dir, names[i]);
 
         if (fs_remove(path, e))
             return -1;
     }
-    return 0;
+    return fs_is_dir(data_dir) ? exit_record_remove(data_dir, e) : 0;
 }
 
 int run_bundle_write(const struct runtime_linux *rl, const struct container *c,

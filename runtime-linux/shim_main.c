@@ -25,7 +25,7 @@
 #include "runtime-linux/shim_lock.h"
 #include "runtime-linux/shim_memory.h"
 
-#define LOCK_WAIT_MS 10000 /* for the shim of the life before to write its record */
+#define LOCK_WAIT_MS 1000 /* for the shim of the life before to write its record */
 
 struct options {
     char *id, *exec_dir, *data_dir;

@@ -58,6 +58,9 @@ static void remove_entry(struct watch *w, struct entry *en)
 {
     struct entry **p;
 
+    /* Closing alone is not enough: while a program is being started elsewhere its process holds a
+     * copy of the descriptor, and epoll would go on to report an entry that is freed. */
+    (void)epoll_ctl(w->epoll, EPOLL_CTL_DEL, en->fd, NULL);
     mutex_lock(&w->lock);
     for (p = &w->entries; *p != en; p = &(*p)->next)
         ;

@@ -67,7 +67,7 @@ static int set_up(void **state)
 
     f->logged = BUF_INIT(64 * 1024 * 1024);
     f->stop = (struct timer){.fire = stop_loop, .owner = f};
-    f->child = (struct launch_io){-1, -1, -1};
+    f->child.in = f->child.out = f->child.err = -1;
     *state = f;
     return loop_open(&f->loop, ERR_IGNORE);
 }
