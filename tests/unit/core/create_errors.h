@@ -7,7 +7,8 @@ struct create_case {
     const char *body, *message;
 };
 
-/* clang-format off: it would pad these columns to two hundred characters */
+/* Padding these columns to the longest would make lines of two hundred characters. */
+/* clang-format off */
 static const struct create_case refused[] = {
     {"{}", "config cannot be empty in order to create a container"},
     {"{\"Image\":\"bb\",\"StopSignal\":\"FOO\"}", "invalid signal: FOO"},

@@ -118,31 +118,30 @@ static inline void rnd_endpoint(struct endpoint_config *ec, unsigned n)
             fill;                                 \
     } while (0)
 
-#define SPEC_STRINGS(X)                                                                           \
-    X(hostname)                                                                                   \
-    X(domainname)                                                                                 \
-    X(user) X(image) X(working_dir) X(stop_signal) X(mac_address) X(cpuset_cpus) X(cpuset_mems)   \
-        X(cgroup_parent) X(network_mode) X(log_driver) X(volume_driver) X(ipc_mode) X(pid_mode)   \
-            X(uts_mode) X(userns_mode) X(cgroupns_mode) X(runtime) X(container_id_file) X(cgroup) \
-                X(isolation)
-#define SPEC_BOOLS(X)                                                                       \
-    X(attach_stdin)                                                                         \
-    X(attach_stdout)                                                                        \
-    X(attach_stderr) X(tty) X(open_stdin) X(stdin_once) X(network_disabled) X(args_escaped) \
-        X(oom_kill_disable) X(publish_all) X(auto_remove) X(privileged) X(readonly_rootfs)
-#define SPEC_INTS(X)                                                                               \
-    X(stop_timeout_s)                                                                              \
-    X(cpu_shares)                                                                                  \
-    X(memory) X(memory_reservation) X(memory_swap) X(memory_swappiness) X(nano_cpus) X(cpu_period) \
-        X(cpu_quota) X(cpu_rt_period) X(cpu_rt_runtime) X(blkio_weight) X(pids_limit)              \
-            X(oom_score_adj) X(shm_size) X(cpu_count) X(cpu_percent) X(io_maximum_iops)            \
-                X(io_maximum_bandwidth) X(console_height) X(console_width) X(restart_max)
-#define SPEC_LISTS(X)                                                                      \
-    X(env)                                                                                 \
-    X(on_build)                                                                            \
-    X(shell) X(device_cgroup_rules) X(binds) X(volumes_from) X(cap_add) X(cap_drop) X(dns) \
-        X(dns_options) X(dns_search) X(extra_hosts) X(group_add) X(links) X(security_opt)
-#define SPEC_MAPS(X) X(labels) X(tmpfs) X(log_opts) X(sysctls) X(storage_opt) X(annotations)
+/* The formatter takes them for calls and never comes to an end with them. */
+/* clang-format off */
+#define SPEC_STRINGS(X) \
+    X(hostname) X(domainname) X(user) X(image) X(working_dir) X(stop_signal) X(mac_address) \
+    X(cpuset_cpus) X(cpuset_mems) X(cgroup_parent) X(network_mode) X(log_driver) \
+    X(volume_driver) X(ipc_mode) X(pid_mode) X(uts_mode) X(userns_mode) X(cgroupns_mode) \
+    X(runtime) X(container_id_file) X(cgroup) X(isolation)
+#define SPEC_BOOLS(X) \
+    X(attach_stdin) X(attach_stdout) X(attach_stderr) X(tty) X(open_stdin) X(stdin_once) \
+    X(network_disabled) X(args_escaped) X(oom_kill_disable) X(publish_all) X(auto_remove) \
+    X(privileged) X(readonly_rootfs)
+#define SPEC_INTS(X) \
+    X(stop_timeout_s) X(cpu_shares) X(memory) X(memory_reservation) X(memory_swap) \
+    X(memory_swappiness) X(nano_cpus) X(cpu_period) X(cpu_quota) X(cpu_rt_period) \
+    X(cpu_rt_runtime) X(blkio_weight) X(pids_limit) X(oom_score_adj) X(shm_size) X(cpu_count) \
+    X(cpu_percent) X(io_maximum_iops) X(io_maximum_bandwidth) X(console_height) \
+    X(console_width) X(restart_max)
+#define SPEC_LISTS(X) \
+    X(env) X(on_build) X(shell) X(device_cgroup_rules) X(binds) X(volumes_from) X(cap_add) \
+    X(cap_drop) X(dns) X(dns_options) X(dns_search) X(extra_hosts) X(group_add) X(links) \
+    X(security_opt)
+#define SPEC_MAPS(X) \
+    X(labels) X(tmpfs) X(log_opts) X(sysctls) X(storage_opt) X(annotations)
+/* clang-format on */
 
 static inline void rnd_shapes(struct container_spec *s)
 {
