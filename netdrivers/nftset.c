@@ -131,7 +131,7 @@ int nft_parse_elems(const struct nlmsghdr *h, struct nft_elems *out)
     if (h->nlmsg_type != MSG(NFT_MSG_NEWSETELEM) ||
         mnl_nlmsg_get_payload_len(h) < sizeof(struct nfgenmsg))
         return -1;
-    mnl_attr_for_each(a, h, sizeof(struct nfgenmsg))
+    NL_FOREACH(a, h, sizeof(struct nfgenmsg))
     {
         if (mnl_attr_get_type(a) != NFTA_SET_ELEM_LIST_ELEMENTS || !is_nest(a))
             continue;
@@ -197,7 +197,7 @@ static int count_rule(const struct nlmsghdr *h, void *arg, struct err *e)
     if (h->nlmsg_type != MSG(NFT_MSG_NEWRULE) ||
         mnl_nlmsg_get_payload_len(h) < sizeof(struct nfgenmsg))
         return 0;
-    mnl_attr_for_each(a, h, sizeof(struct nfgenmsg))
+    NL_FOREACH(a, h, sizeof(struct nfgenmsg))
     {
         char table[64];
 

@@ -196,6 +196,12 @@ int nl_dump(struct nl *nl, struct nl_msg *m, nl_reply_fn fn, void *arg, struct e
     return 0;
 }
 
+/* mnl_nlmsg_ok() takes a length above INT_MAX for a negative one, and so for a fitting one. */
+static bool is_whole(const struct nlmsghdr *h, int left)
+{
+    return left >= (int)sizeof(*h) && h->nlmsg_len >= sizeof(*h) && h->nlmsg_len <= (unsigned)left;
+}
+
 int nl_collect(struct nl *nl, size_t *acks, struct err *e)
 {
     cleanup_free char *in = xmalloc(RECV_BYTES);
@@ -214,7 +220,7 @@ int nl_collect(struct nl *nl, size_t *acks, struct err *e)
         /* A batch answers once per message: the first refusal is the cause, the rest are echoes. */
         const char *at = in;
         int left = (int)n;
-        for (; mnl_nlmsg_ok((const struct nlmsghdr *)at, left);) {
+        while (is_whole((const struct nlmsghdr *)at, left)) {
             const struct nlmsghdr *h = (const struct nlmsghdr *)at;
 
             if (nl_parse(h, h->nlmsg_len, 0, NULL, NULL, acks, failed ? ERR_IGNORE : e) ==
@@ -241,8 +247,8 @@ static void explain(const struct nlmsghdr *h, const struct nlmsgerr *err, char *
     }
     if (MNL_ALIGN(skip) >= mnl_nlmsg_get_payload_len(h))
         return;
-    mnl_attr_for_each(a, h, skip) if (mnl_attr_get_type(a) == NLMSGERR_ATTR_MSG)(void)
-        nl_attr_text(a, out, size);
+    NL_FOREACH(a, h, skip)
+    if (mnl_attr_get_type(a) == NLMSGERR_ATTR_MSG)(void) nl_attr_text(a, out, size);
 }
 
 static enum nl_outcome refuse(int error, const char *why, struct err *e)
@@ -290,7 +296,7 @@ enum nl_outcome nl_parse(const void *bytes, size_t n, uint32_t seq, nl_reply_fn 
     const struct nlmsghdr *h = bytes;
     int left = n > INT32_MAX ? INT32_MAX : (int)n;
 
-    for (; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
+    for (; is_whole(h, left); h = mnl_nlmsg_next(h, &left)) {
         if (seq && h->nlmsg_seq != seq)
             continue;
         switch (h->nlmsg_type) {

@@ -74,6 +74,18 @@ enum nl_outcome { NL_MORE, NL_DONE, NL_FAILED };
 enum nl_outcome nl_parse(const void *bytes, size_t n, uint32_t seq, nl_reply_fn fn, void *arg,
                          size_t *acks, struct err *e);
 
+/*
+ * The attributes of a message, after a header of `extra` bytes.  mnl_attr_for_each() rounds the end
+ * of the message up and so may read past it.
+ */
+static inline bool nl_attr_ok(const struct nlattr *a, const struct nlmsghdr *h)
+{
+    return mnl_attr_ok(a, (int)((const char *)h + h->nlmsg_len - (const char *)a));
+}
+#define NL_FOREACH(a, h, extra)                                                  \
+    for ((a) = mnl_nlmsg_get_payload_offset((h), (extra)); nl_attr_ok((a), (h)); \
+         (a) = mnl_attr_next(a))
+
 /* An attribute's payload, when it has exactly (nl_attr_fixed) or at most (nl_attr_text) that size.
  */
 bool nl_attr_fixed(const struct nlattr *a, void *out, size_t size);

@@ -83,7 +83,7 @@ int rtnl_parse_link(const struct nlmsghdr *h, struct rtnl_link *out)
         return -1;
     out->index = ifi->ifi_index;
     out->flags = ifi->ifi_flags;
-    mnl_attr_for_each(a, h, sizeof(*ifi))
+    NL_FOREACH(a, h, sizeof(*ifi))
     {
         switch (mnl_attr_get_type(a)) {
         case IFLA_IFNAME:
@@ -127,8 +127,8 @@ int rtnl_parse_addr(const struct nlmsghdr *h, struct rtnl_addr *out)
     out->index = (int)ifa->ifa_index;
     out->net.prefix = ifa->ifa_prefixlen;
     /* On a point-to-point link IFA_ADDRESS is the other end; IFA_LOCAL is always ours. */
-    mnl_attr_for_each(a, h, sizeof(*ifa)) if (mnl_attr_get_type(a) == IFA_LOCAL &&
-                                              nl_attr_fixed(a, &addr, sizeof(addr)))
+    NL_FOREACH(a, h, sizeof(*ifa))
+    if (mnl_attr_get_type(a) == IFA_LOCAL && nl_attr_fixed(a, &addr, sizeof(addr)))
     {
         out->net.addr = ntohl(addr);
         found = true;
@@ -149,7 +149,7 @@ int rtnl_parse_route(const struct nlmsghdr *h, struct rtnl_route *out)
     out->dst.prefix = rt->rtm_dst_len;
     out->type = rt->rtm_type;
     out->table = rt->rtm_table;
-    mnl_attr_for_each(a, h, sizeof(*rt))
+    NL_FOREACH(a, h, sizeof(*rt))
     {
         if (!nl_attr_fixed(a, &word, sizeof(word)))
             continue;
