@@ -248,7 +248,10 @@ static void explain(const struct nlmsghdr *h, const struct nlmsgerr *err, char *
     if (MNL_ALIGN(skip) >= mnl_nlmsg_get_payload_len(h))
         return;
     NL_FOREACH(a, h, skip)
-    if (mnl_attr_get_type(a) == NLMSGERR_ATTR_MSG)(void) nl_attr_text(a, out, size);
+    {
+        if (mnl_attr_get_type(a) == NLMSGERR_ATTR_MSG)
+            (void)nl_attr_text(a, out, size);
+    }
 }
 
 static enum nl_outcome refuse(int error, const char *why, struct err *e)

@@ -128,8 +128,9 @@ int rtnl_parse_addr(const struct nlmsghdr *h, struct rtnl_addr *out)
     out->net.prefix = ifa->ifa_prefixlen;
     /* On a point-to-point link IFA_ADDRESS is the other end; IFA_LOCAL is always ours. */
     NL_FOREACH(a, h, sizeof(*ifa))
-    if (mnl_attr_get_type(a) == IFA_LOCAL && nl_attr_fixed(a, &addr, sizeof(addr)))
     {
+        if (mnl_attr_get_type(a) != IFA_LOCAL || !nl_attr_fixed(a, &addr, sizeof(addr)))
+            continue;
         out->net.addr = ntohl(addr);
         found = true;
     }
