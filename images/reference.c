@@ -286,8 +286,12 @@ char *reference_familiar_name(const struct reference *r)
     if (!str_eq(r->domain, DEFAULT_DOMAIN) ||
         (slash && looks_like_domain(r->path, (size_t)(slash - r->path))))
         return str_printf("%s/%s", r->domain, r->path);
-    if (str_starts(r->path, OFFICIAL) && !strchr(r->path + strlen(OFFICIAL), '/'))
-        return xstrdup(r->path + strlen(OFFICIAL));
+    if (str_starts(r->path, OFFICIAL) && !strchr(r->path + strlen(OFFICIAL), '/')) {
+        const char *name = r->path + strlen(OFFICIAL);
+
+        /* Alone it would be taken for an ID, which is refused as a name. */
+        return is_identifier(name) ? str_printf("%s/%s", r->domain, name) : xstrdup(name);
+    }
     return xstrdup(r->path);
 }
 
