@@ -94,5 +94,7 @@ void net_ports_release(const char *owner);
 /* Removes what carries our prefix and belongs to none of the given containers and networks. */
 int net_sweep(const struct net_env *env, const struct strv *container_ids,
               const struct strv *network_ids, struct strv *removed, struct err *e) MUST_USE;
+/* Nothing of ours is left in the kernel: for taking the engine off a machine. */
+int net_erase(const struct net_env *env, struct err *e) MUST_USE;
 /* "feature\tstate\twhat is off" lines */
 void net_doctor(struct strv *lines);

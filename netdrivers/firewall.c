@@ -441,3 +441,13 @@ int firewall_sweep(const struct net_env *env, const struct strv *container_ids,
             return -1;
     return nft_batch_commit(b, &nl, e);
 }
+
+int firewall_remove(const struct net_env *env, struct err *e)
+{
+    cleanup_buf struct buf script = BUF_INIT(SCRIPT_MAX);
+
+    if (check_table_name(env->instance, e))
+        return -1;
+    buf_addf(&script, "add table ip %s\ndelete table ip %s\n", env->instance, env->instance);
+    return run_nft(&script, e);
+}

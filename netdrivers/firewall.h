@@ -38,3 +38,6 @@ int firewall_ports_set(const struct net_env *env, const char *container_id, cons
 /* Elements whose container or network is not listed go. */
 int firewall_sweep(const struct net_env *env, const struct strv *container_ids,
                    const struct strv *network_ids, struct strv *removed, struct err *e) MUST_USE;
+
+/* The table itself goes; success when there is none. */
+int firewall_remove(const struct net_env *env, struct err *e) MUST_USE;

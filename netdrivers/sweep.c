@@ -80,3 +80,11 @@ int net_sweep(const struct net_env *env, const struct strv *container_ids,
         return err_wrap(e, "sweep networks");
     return 0;
 }
+
+int net_erase(const struct net_env *env, struct err *e)
+{
+    struct strv none = {0};
+    cleanup_strv struct strv removed = {0};
+
+    return net_sweep(env, &none, &none, &removed, e) || firewall_remove(env, e) ? -1 : 0;
+}

@@ -66,10 +66,8 @@ static int remove_volumes(struct engine *g, struct err *e)
 
 int engine_erase(struct engine *g, struct err *e)
 {
-    cleanup_strv struct strv none = {0}, removed = {0};
-
     if (forget_apps(g, e) || remove_containers(g, e) || remove_volumes(g, e) ||
         remove_networks(g, e))
         return -1;
-    return net_sweep(&g->cfg.net, &none, &none, &removed, e);
+    return net_erase(&g->cfg.net, e);
 }

@@ -418,6 +418,13 @@ int net_sweep(const struct net_env *env, const struct strv *cs, const struct str
     return 0;
 }
 
+int net_erase(const struct net_env *env, struct err *e)
+{
+    (void)env;
+    (void)e;
+    return 0;
+}
+
 /* ------------------------------------------------------------ volumes, logs */
 
 static int vol_fine(const struct volume *v, struct err *e)
