@@ -73,6 +73,16 @@ static inline size_t changes(struct events *ev, const char *id)
     return n;
 }
 
+static inline bool has_exec_exit(struct events *ev, const char *what)
+{
+    bool has;
+
+    mutex_lock(&ev->lock);
+    has = strv_has(&ev->exec_exits, what);
+    mutex_unlock(&ev->lock);
+    return has;
+}
+
 /* Why real containers cannot be started here, or NULL. */
 static inline const char *runtime_cannot(void)
 {

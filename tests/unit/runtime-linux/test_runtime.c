@@ -170,9 +170,9 @@ static void an_exec_has_its_own_streams_and_exit_code(void **state)
     assert_int_equal(code, 42);
     stream_free(io);
     seen = str_printf("%s=42", x.id);
-    for (int i = 0; i < 400 && !strv_has(&f->events.exec_exits, seen); i++)
+    for (int i = 0; i < 400 && !has_exec_exit(&f->events, seen); i++)
         time_sleep_ms(5);
-    assert_true(strv_has(&f->events.exec_exits, seen));
+    assert_true(has_exec_exit(&f->events, seen));
     exec_spec_release(&x);
     assert_int_equal(box_look(&b).phase, CONTAINER_RUNNING);
     box_free(&b);
