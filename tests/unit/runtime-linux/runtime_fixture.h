@@ -27,6 +27,7 @@
 #include "base/time.h"
 #include "core/log_driver.h"
 #include "core/runtime.h"
+#include "runtime-linux/cgroup.h"
 
 #define BUSYBOX "/bin/busybox"
 
@@ -173,11 +174,16 @@ static inline int fixture_tear_down(void **state)
 {
     struct fixture *f = *state;
     cleanup_strv struct strv ids = {0};
+    cleanup_free char *parent = str_printf("/ballast-test-%d", (int)getpid());
+    struct cgroup *cg = NULL;
 
     assert_ok(f->rt->ops->list(f->rt, &ids, &e));
     for (size_t i = 0; i < ids.n; i++)
         assert_ok(f->rt->ops->ensure_absent(f->rt, ids.v[i], &e));
     f->rt->ops->free(f->rt);
+    assert_ok(cgroup_open(parent, &cg, &e));
+    assert_ok(cgroup_remove(cg, &e));
+    cgroup_free(cg);
     assert_ok(fs_remove_all(f->dir, &e));
     strv_release(&f->events.changed);
     strv_release(&f->events.exec_exits);
