@@ -229,9 +229,9 @@ static void write_record(void *arg)
     }
     s->phase = SHIM_ENDED;
     control_close(s); /* before the lock goes, as the next shim will use the same name */
-    control_event(s, "exit", NULL, s->record.exit_code);
     fd_close(s->lock_fd);
     s->lock_fd = -1;
+    control_event(s, "exit", NULL, s->record.exit_code); /* who is told finds the lock free */
     control_drop_all(s);
     stdio_end(&s->io, NULL);
     shim_check_over(s);
