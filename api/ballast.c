@@ -117,32 +117,6 @@ int ballast_apply(struct request *rq, struct err *e)
     return res_json(rq, 200, &out, e);
 }
 
-static void write_notices(struct jsonw *w, const struct app *a)
-{
-    static const char *const levels[] = {
-        [NOTICE_IGNORED] = "ignored",
-        [NOTICE_DEGRADED] = "degraded",
-        [NOTICE_REFUSED] = "refused",
-    };
-
-    jsonw_key(w, "notices");
-    jsonw_arr(w);
-    for (size_t i = 0; i < a->n_notices; i++) {
-        const struct app_notice *n = &a->notices[i];
-
-        jsonw_obj(w);
-        jsonw_kstr(w, "level", levels[n->level]);
-        jsonw_kstr(w, "service", n->service);
-        jsonw_kstr(w, "key", n->key);
-        jsonw_kstr(w, "text", n->text);
-        jsonw_kstr(w, "file", n->pos.file);
-        jsonw_ki64(w, "line", n->pos.line);
-        jsonw_ki64(w, "column", n->pos.column);
-        jsonw_end_obj(w);
-    }
-    jsonw_end_arr(w);
-}
-
 /* plan_write() makes an object of its own; ours has more keys around its "ops". */
 static int write_plan(struct jsonw *w, const struct plan *p, struct err *e)
 {
@@ -177,7 +151,8 @@ int ballast_plan(struct request *rq, struct err *e)
     jsonw_kstr(&w, "revision", model->revision);
     rc = write_plan(&w, &plan, e);
     plan_release(&plan);
-    write_notices(&w, model);
+    jsonw_key(&w, "notices");
+    app_write_notices(model, &w);
     jsonw_end_obj(&w);
     return rc ? -1 : res_json(rq, 200, &out, e);
 }

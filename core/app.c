@@ -152,3 +152,28 @@ const struct app_volume *app_find_volume(const struct app *a, const char *key)
             return &a->volumes[i];
     return NULL;
 }
+
+void app_write_notices(const struct app *a, struct jsonw *w)
+{
+    static const char *const levels[] = {
+        [NOTICE_IGNORED] = "ignored",
+        [NOTICE_DEGRADED] = "degraded",
+        [NOTICE_REFUSED] = "refused",
+    };
+
+    jsonw_arr(w);
+    for (size_t i = 0; i < a->n_notices; i++) {
+        const struct app_notice *n = &a->notices[i];
+
+        jsonw_obj(w);
+        jsonw_kstr(w, "level", levels[n->level]);
+        jsonw_kstr(w, "service", n->service);
+        jsonw_kstr(w, "key", n->key);
+        jsonw_kstr(w, "text", n->text);
+        jsonw_kstr(w, "file", n->pos.file);
+        jsonw_ki64(w, "line", n->pos.line);
+        jsonw_ki64(w, "column", n->pos.column);
+        jsonw_end_obj(w);
+    }
+    jsonw_end_arr(w);
+}

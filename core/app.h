@@ -92,6 +92,8 @@ static inline void app_free_p(struct app **a)
 }
 #define cleanup_app CLEANUP(app_free_p)
 struct app *app_copy(const struct app *a);
+/* [{"level","service","key","text","file","line","column"}]: the value only. */
+void app_write_notices(const struct app *a, struct jsonw *w);
 void app_store(const struct app *a, struct jsonw *w); /* the whole model, canonical */
 int app_load(const struct json *j, struct app *out, struct err *e) MUST_USE;
 /* Fills hash_a, hash_d of every service, spec_hash of networks and volumes, and the revision. */

@@ -146,24 +146,11 @@ static void write_service(const struct app_service *s, const struct container *c
 
 static void write_notices(const struct app *app, struct jsonw *w)
 {
-    static const char *const levels[] = {"ignored", "degraded", "refused"};
-
     jsonw_key(w, "notices");
-    jsonw_arr(w);
-    for (size_t i = 0; app && i < app->n_notices; i++) {
-        const struct app_notice *n = &app->notices[i];
-
-        jsonw_obj(w);
-        jsonw_kstr(w, "level", levels[n->level]);
-        jsonw_kstr(w, "service", n->service);
-        jsonw_kstr(w, "key", n->key);
-        jsonw_kstr(w, "text", n->text);
-        jsonw_kstr(w, "file", n->pos.file);
-        jsonw_ki64(w, "line", n->pos.line);
-        jsonw_ki64(w, "column", n->pos.column);
-        jsonw_end_obj(w);
-    }
-    jsonw_end_arr(w);
+    if (app)
+        app_write_notices(app, w);
+    else
+        jsonw_raw(w, "[]");
 }
 
 static void write_condition(struct jsonw *w, const char *type, bool holds, const struct status *s)
