@@ -76,7 +76,7 @@ static void create_thread(void *arg)
 
     if (unshare(CLONE_NEWNET) < 0)
         c->result = err_os(c->e, errno, "create network namespace");
-    else if (mount("/proc/thread-self/ns/net", c->path, NULL, MS_BIND, NULL) < 0)
+    else if (mount("/proc/thread-self/ns/net", c->path, "none", MS_BIND, NULL) < 0)
         c->result = err_os(c->e, errno, "pin network namespace at %s", c->path);
     else
         c->result = 0;
