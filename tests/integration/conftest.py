@@ -48,6 +48,7 @@ class Agent:
         self.log = self.base / "agent.log"
         self.args = [str(a) for a in args]
         self.process = None
+        self.prefix = []  # a program that runs the agent
         self.config = self.base / "docker-config"
         self.config.mkdir(parents=True, exist_ok=True)
 
@@ -56,7 +57,7 @@ class Agent:
         return f"unix://{self.sock}"
 
     def start(self, *more, env=None):
-        command = [str(BIN / "ballastd"), "--config-file", str(self.base / "agent.yaml"),
+        command = [*self.prefix, str(BIN / "ballastd"), "--config-file", str(self.base / "agent.yaml"),
                    "--data-root", str(self.data), "--exec-root", str(self.exec), "--pidfile", str(self.base / "pid"),
                    "-H", self.host, "-D", *self.args, *map(str, more)]
         if not (self.base / "agent.yaml").exists():
@@ -64,7 +65,7 @@ class Agent:
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                                             env={**os.environ, **(env or {})}, start_new_session=True)
-        wait_for("the agent answers", self.answers, 20)
+        wait_for("the agent answers", self.answers, 60 if self.prefix else 20)
         return self
 
     def answers(self):
