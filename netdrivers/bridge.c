@@ -15,6 +15,7 @@
 #include "netdrivers/bridge_internal.h"
 #include "netdrivers/drivers.h"
 #include "netdrivers/firewall.h"
+#include "netdrivers/link_end.h"
 #include "netdrivers/mark.h"
 #include "netdrivers/sysctl.h"
 
@@ -205,6 +206,7 @@ static int bridge_remove_network(const struct net_env *env, const struct network
     char born_as[IFNAMSIZ];
 
     snprintf(born_as, sizeof(born_as), "br-%.12s", net->id);
+    link_end_wait(0); /* its ports may still be on their way out */
     if (bridge_options_read(env, net, &o, e) || nl_open(&nl, NETLINK_ROUTE, NULL, e) ||
         remove_named(&nl, env, net, o.name, e) || remove_named(&nl, env, net, born_as, e) ||
         firewall_network_clear(env, net->id, e))

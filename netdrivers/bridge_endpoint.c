@@ -19,6 +19,7 @@
 #include "netdrivers/announce.h"
 #include "netdrivers/bridge_internal.h"
 #include "netdrivers/firewall.h"
+#include "netdrivers/link_end.h"
 #include "netdrivers/mark.h"
 #include "netdrivers/netns.h"
 #include "netdrivers/sysctl.h"
@@ -341,8 +342,10 @@ int bridge_endpoint_ensure(const struct net_env *env, const struct network *net,
     cleanup_nl struct nl nl = NL_INIT;
     struct place p;
 
-    if (place_init(&p, env, net, ep, e) || nl_open(&nl, NETLINK_ROUTE, NULL, e) ||
-        join(&nl, &p, e) || publish(&p, e))
+    if (place_init(&p, env, net, ep, e))
+        return err_wrap(e, "join container %.12s to network %s", ep->container_id, net->name);
+    link_end_wait(p.addr.addr); /* two must not answer for one address */
+    if (nl_open(&nl, NETLINK_ROUTE, NULL, e) || join(&nl, &p, e) || publish(&p, e))
         return err_wrap(e, "join container %.12s to network %s", ep->container_id, net->name);
     return 0;
 }
@@ -361,6 +364,7 @@ static int unplug(const struct net_env *env, const struct net_endpoint *ep, stru
     struct place p = {.env = env, .ep = ep};
     struct rtnl_link link;
     char name[IFNAMSIZ];
+    uint32_t addr = UINT32_MAX;
 
     p.ifname = str_empty(ep->ep->ifname) ? "eth0" : ep->ep->ifname;
     name_host_end(ep->ep->id, name);
@@ -370,9 +374,13 @@ static int unplug(const struct net_env *env, const struct net_endpoint *ep, stru
         return e->kind == ERR_NOT_FOUND ? 0 : -1;
     if (!is_ours(&p, &link) && (link.alias[0] || !leads_to_container(&p, link.index)))
         return 0;
-    return rtnl_link_del(&nl, link.index, e);
+    if (!str_empty(ep->ep->ipv4) && !ipv4_parse(ep->ep->ipv4, &addr))
+        return rtnl_link_del(&nl, link.index, e);
+    link_end_later(link.index, addr);
+    return 0;
 }
 
+/* The interface may still be there afterwards, for a moment: see link_end.h. */
 int bridge_endpoint_remove(const struct net_env *env, const struct network *net,
                            const struct net_endpoint *ep, struct err *e)
 {
