@@ -546,6 +546,7 @@ static int read_extension(const struct json *root, struct oci_config *cfg, struc
         get_bool(&rootfs, "overlay", &cfg->overlay, e) ||
         get_strv(&rootfs, "lower", &cfg->lower, e) || get_str(&rootfs, "upper", &cfg->upper, e) ||
         get_str(&rootfs, "work", &cfg->work, e) ||
+        get_bool(&rootfs, "volatile", &cfg->volatile_root, e) ||
         get_str(&j, "user", &cfg->process.user_text, e) ||
         get_strv(&j, "groups", &cfg->process.group_texts, e) ||
         get_bool(&j, "init", &cfg->init, e) || get_i64(&j, "uidBase", &cfg->uid_base, e) ||

@@ -152,7 +152,8 @@ struct oci_config {
     bool overlay;
     struct strv lower; /* topmost first */
     char *upper, *work;
-    int64_t uid_base; /* >= 0: idmap the layers to this; -1: as they are */
+    bool volatile_root; /* what is written need not survive the machine: never wait for the disk */
+    int64_t uid_base;   /* >= 0: idmap the layers to this; -1: as they are */
     char *hostname, *domainname;
     struct oci_mount *mounts;
     size_t n_mounts;

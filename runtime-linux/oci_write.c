@@ -276,6 +276,7 @@ static void write_extension(const struct run_spec *s, struct jsonw *w)
             jsonw_kstr(w, "upper", s->rootfs.upper);
         if (s->rootfs.work)
             jsonw_kstr(w, "work", s->rootfs.work);
+        jsonw_kbool(w, "volatile", s->spec->auto_remove); /* it goes with the container */
         jsonw_end_obj(w);
     }
     jsonw_kstr(w, "user", s->spec->user ? s->spec->user : "");

@@ -103,6 +103,29 @@ static int add_lowers(int fs, const struct layers *l, struct err *e)
     return 0;
 }
 
+/*
+ * Without this the end of the last mount waits for all that is dirty on the disk below, whoever has
+ * written it.  The kernel leaves a directory behind that says so and refuses to mount over it, as
+ * after a crash something may be missing; a container that would be removed anyway does not care.
+ */
+static void overlay_volatile(const struct oci_config *cfg, const struct layers *l, int fs)
+{
+    static const struct {
+        const char *name;
+        int flag;
+    } marks[] = {
+        {"incompat/volatile/dirty", 0           },
+        {"incompat/volatile",       AT_REMOVEDIR},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
+        cleanup_free char *path = str_printf("%s/work/%s", path_base(cfg->work), marks[i].name);
+
+        (void)unlinkat(l->upper_base, path, marks[i].flag); /* what stays, the mount complains of */
+    }
+    (void)fsconfig(fs, FSCONFIG_SET_FLAG, "volatile", NULL, 0); /* since Linux 5.10 */
+}
+
 static int overlay_new(const struct oci_config *cfg, const struct layers *l, struct err *e)
 {
     cleanup_fd int fs = fsctx_open("overlay", e);
@@ -119,6 +142,8 @@ static int overlay_new(const struct oci_config *cfg, const struct layers *l, str
                        path_base(cfg->work));
         if (fsctx_string(fs, "workdir", path, e))
             return -1;
+        if (cfg->volatile_root)
+            overlay_volatile(cfg, l, fs);
     }
     /* Not known to every kernel, and only a matter of caution: an upper directory that was once
      * used with an index must still mount. */
