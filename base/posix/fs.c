@@ -140,7 +140,8 @@ int fs_mkdir_p(const char *path, unsigned mode, struct err *e)
 {
     cleanup_free char *p = path_clean(path);
 
-    if (fs_is_dir(p))
+    /* All but the last are there, mostly. */
+    if (fs_is_dir(p) || mkdir(p, mode) == 0)
         return 0;
     for (char *slash = strchr(p + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
