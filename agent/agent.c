@@ -255,9 +255,10 @@ void agent_close(struct agent *a)
     free(a->sources);
     if (a->api)
         api_close(a->api, a->cfg->shutdown_timeout * 1000);
-    engine_close(a->g);
+    engine_stop(a->g);
     if (a->rt)
-        a->rt->ops->free(a->rt);
+        a->rt->ops->free(a->rt); /* its thread tells the engine of ends until here */
+    engine_close(a->g);
     if (a->im)
         images_close(a->im);
     if (a->st)

@@ -6,8 +6,8 @@
  * ports and removes what belongs to nobody.
  *
  *     same boot     the goal stands: what should run and does not is started, an API call that was
- * cut short is finished after a boot  nothing runs; the restart policies decide, apps are planned
- * anew
+ *                   cut short is finished
+ *     after a boot  nothing runs; the restart policies decide, apps are planned anew
  */
 #include <string.h>
 
@@ -24,7 +24,16 @@ static int rebooted(struct engine *g, bool *out, struct err *e)
     if (host_boot_id(now, sizeof(now), e) || state_meta_get(g->st, "boot_id", &before, e))
         return -1;
     *out = before && strcmp(before, now) != 0;
-    return before && !*out ? 0 : state_meta_put(g->st, "boot_id", now, e);
+    return 0;
+}
+
+/* Last: until the goals are what a boot makes them, the next start has to see that there was one.
+ */
+static int note_boot(struct engine *g, struct err *e)
+{
+    char now[64];
+
+    return host_boot_id(now, sizeof(now), e) || state_meta_put(g->st, "boot_id", now, e) ? -1 : 0;
 }
 
 /* ------------------------------------------------------------ restarts cut in two */
@@ -38,23 +47,38 @@ static int collect_restart(void *arg, const char *key, const char *what, struct 
     return 0;
 }
 
-static int finish_restarts(struct engine *g, struct err *e)
+/* Stopped, or about to be: the worker goes on with it.  After a boot a start is all that is left.
+ */
+static int finish_restart(struct engine *g, const struct container *c, bool fresh_boot,
+                          struct err *e)
+{
+    struct goal_request rq = {.goal = GOAL_RUNNING,
+                              .keep = c->spec->restart != RESTART_NO,
+                              .by = "a restart that was cut short"};
+
+    if (fresh_boot)
+        return container_set_goal(g, c->id, &rq, NULL, NULL, e);
+    mutex_lock(&g->lock);
+    live_of(g, c->id)->restart = true;
+    mutex_unlock(&g->lock);
+    return 0;
+}
+
+static int finish_restarts(struct engine *g, bool fresh_boot, struct err *e)
 {
     cleanup_strv struct strv keys = {0};
 
     if (state_intent_each(g->st, collect_restart, &keys, e))
         return -1;
     for (size_t i = 0; i < keys.n; i++) {
-        struct goal_request rq = {.goal = GOAL_RUNNING, .by = "a restart that was cut short"};
         const char *id = keys.v[i] + strlen("restart/");
         cleanup_container struct container *c = object_container(g, id);
 
-        if (c && c->goal != GOAL_ABSENT) {
-            rq.keep = c->spec->restart != RESTART_NO;
-            if (container_set_goal(g, id, &rq, NULL, NULL, e))
-                return -1;
-        }
-        if (state_intent_done(g->st, keys.v[i], e))
+        bool cut = c && c->goal == GOAL_STOPPED;
+
+        if (cut && finish_restart(g, c, fresh_boot, e))
+            return -1;
+        if ((!cut || fresh_boot) && state_intent_done(g->st, keys.v[i], e))
             return -1;
     }
     return 0;
@@ -162,7 +186,7 @@ int adopt(struct engine *g, struct err *e)
     bool fresh_boot = false;
     int r = 0;
 
-    if (rebooted(g, &fresh_boot, e) || finish_restarts(g, e))
+    if (rebooted(g, &fresh_boot, e) || finish_restarts(g, fresh_boot, e))
         return -1;
     containers_list(g, &all);
     for (size_t i = 0; i < all.n && r == 0; i++) {
@@ -173,6 +197,7 @@ int adopt(struct engine *g, struct err *e)
         if (fresh_boot)
             r = container_change(g, c->id, false, goal_after_boot, NULL, NULL, e);
     }
+    r = r || note_boot(g, e) ? -1 : 0;
     if (r == 0) {
         remove_orphans(g, &known);
         sweep_networks(g, &all);

@@ -10,8 +10,8 @@
 #include "base/log.h"
 #include "reconciler/engine_internal.h"
 
-#define RETRY_FIRST_MS 1000
-#define RETRY_MAX_MS   60000
+#define HURRIED_MAX 50   /* passes in a row that may follow at once */
+#define STEADY_MS   1000 /* then one in this time */
 
 struct app_pass {
     struct engine *g;
@@ -19,8 +19,10 @@ struct app_pass {
     const struct app *app; /* NULL: it is to go */
     char *by;
     size_t done;      /* operations carried out */
+    bool idle;        /* the present operation had nothing to do, or waits */
+    bool held;        /* something that failed waits for its next try */
     bool in_progress; /* something has not settled */
-    int64_t wait_ms;  /* a pause between failing starts; 0: none */
+    int64_t wait_ms;  /* until the first of those; 0: none */
 };
 
 /* ------------------------------------------------------------ operations */
@@ -42,21 +44,17 @@ static int op_create_network(struct app_pass *p, const struct plan_op *op, struc
                    op->resource);
 }
 
-static void mark_absent(struct network *copy)
-{
-    copy->absent = true;
-    copy->generation++;
-}
-
 static int op_remove_network(struct app_pass *p, const struct plan_op *op, struct err *e)
 {
     cleanup_network struct network *net = object_network(p->g, op->object_id);
+    int64_t generation;
 
     if (!net || net->absent) {
         p->in_progress = net != NULL;
+        p->idle = true;
         return 0;
     }
-    if (network_change(p->g, op->object_id, mark_absent, e))
+    if (network_mark_absent(p->g, op->object_id, &generation, e))
         return -1;
     queue_network(p->g, op->object_id);
     return 0;
@@ -88,24 +86,61 @@ static int quiet_progress(void *arg, const struct progress *pr, struct err *e)
     return 0;
 }
 
+/* Asked for at a registry once per use: what waits for something else is not asked for again. */
+static bool was_fetched(struct app_pass *p, const char *service, bool now)
+{
+    struct app_live *a;
+    bool was = false;
+
+    mutex_lock(&p->g->lock);
+    a = map_get(&p->g->apps, p->name);
+    was = a && map_get(&a->fetched, service);
+    if (a && now)
+        map_put(&a->fetched, service, xstrdup(""));
+    mutex_unlock(&p->g->lock);
+    return was;
+}
+
+static void use_fetched(struct app_pass *p, const char *service)
+{
+    struct app_live *a;
+
+    mutex_lock(&p->g->lock);
+    a = map_get(&p->g->apps, p->name);
+    if (a)
+        map_del(&a->fetched, service);
+    mutex_unlock(&p->g->lock);
+}
+
+/* -1 with nothing in e: it failed and is not tried again yet. */
 static int ensure_image(struct app_pass *p, const struct app_service *s, struct err *e)
 {
     cleanup_image struct image *img = NULL;
+    cleanup_free char *what = str_printf("image of %s", s->name);
     struct pull_request rq = {.ref = s->spec->image};
     struct err missing = ERR_INIT;
     bool changed;
 
     if (images_find(p->g->im, s->spec->image, &img, &missing) == 0 &&
-        strcmp(s->pull_policy, "always") != 0)
+        (strcmp(s->pull_policy, "always") != 0 || was_fetched(p, s->name, false)))
         return 0;
-    if (strcmp(s->pull_policy, "never") == 0) {
-        *e = missing;
+    if (app_held(p->g, p->name, what, &p->wait_ms)) {
+        p->held = true;
         return -1;
     }
-    log_info("pulling", "app=%s image=%s", p->name, s->spec->image);
-    if (images_pull(p->g->im, &rq, quiet_progress, NULL, p->g->stop, NULL, &changed, e))
-        return err_wrap(e, "service %s: pull %s", s->name, s->spec->image);
-    return 0;
+    if (strcmp(s->pull_policy, "never") == 0) {
+        *e = missing;
+    } else {
+        log_info("pulling", "app=%s image=%s", p->name, s->spec->image);
+        if (images_pull(p->g->im, &rq, quiet_progress, NULL, p->g->stop, NULL, &changed, e) == 0) {
+            app_went_well(p->g, p->name, what);
+            (void)was_fetched(p, s->name, true);
+            return 0;
+        }
+        err_wrap(e, "service %s: pull %s", s->name, s->spec->image);
+    }
+    app_failed(p->g, p->name, what, &p->wait_ms);
+    return -1;
 }
 
 static int op_create_container(struct app_pass *p, const struct plan_op *op, struct err *e)
@@ -130,6 +165,8 @@ static int op_create_container(struct app_pass *p, const struct plan_op *op, str
     r = containers_create(p->g, &rq, &id, &warnings, e);
     strv_release(&warnings);
     free(id);
+    if (r == 0)
+        use_fetched(p, s->name);
     return r ? err_wrap(e, "service %s", s->name) : 0;
 }
 
@@ -142,27 +179,19 @@ static bool settled(struct app_pass *p, const char *id)
 }
 
 /* A start that failed is tried again, with growing pauses. */
-static bool may_start(struct app_pass *p, const char *id)
+static bool may_start(struct app_pass *p, const struct plan_op *op)
 {
-    cleanup_container struct container *c = object_container(p->g, id);
-    int64_t now = time_mono_ms();
-    struct app_live *a;
-    bool may = true;
+    cleanup_container struct container *c = object_container(p->g, op->object_id);
+    cleanup_free char *what = str_printf("start of %s", op->resource);
 
-    if (!c || str_empty(c->state.error))
+    if (!c || str_empty(c->state.error)) {
+        app_went_well(p->g, p->name, what);
         return true;
-    mutex_lock(&p->g->lock);
-    a = map_get(&p->g->apps, p->name);
-    if (a && a->retry_at_ms > now) {
-        p->wait_ms = a->retry_at_ms - now;
-        may = false;
-    } else if (a) {
-        a->backoff_ms = a->backoff_ms ? a->backoff_ms * 2 : RETRY_FIRST_MS;
-        a->backoff_ms = a->backoff_ms > RETRY_MAX_MS ? RETRY_MAX_MS : a->backoff_ms;
-        a->retry_at_ms = now + a->backoff_ms;
     }
-    mutex_unlock(&p->g->lock);
-    return may;
+    if (app_held(p->g, p->name, what, &p->wait_ms))
+        return false;
+    app_failed(p->g, p->name, what, &p->wait_ms); /* the pause after this try, should it fail */
+    return true;
 }
 
 static int op_goal(struct app_pass *p, const struct plan_op *op, enum container_goal goal,
@@ -174,11 +203,13 @@ static int op_goal(struct app_pass *p, const struct plan_op *op, enum container_
     if (s && s->stop_grace_s >= 0)
         rq.stop_grace_s = s->stop_grace_s;
     if (!settled(p, op->object_id)) {
-        p->in_progress = true;
+        p->in_progress = p->idle = true;
         return 0;
     }
-    if (goal == GOAL_RUNNING && !may_start(p, op->object_id))
+    if (goal == GOAL_RUNNING && !may_start(p, op)) {
+        p->idle = true;
         return 0;
+    }
     p->in_progress = true;
     return container_set_goal(p->g, op->object_id, &rq, NULL, NULL, e);
 }
@@ -198,29 +229,46 @@ static int op_remove(struct app_pass *p, const struct plan_op *op, struct err *e
     return op_goal(p, op, GOAL_ABSENT, e);
 }
 
+struct class_a {
+    const struct container_spec *want, *image; /* image NULL: it is gone */
+};
+
 /* Class A: what the engine alone looks at is taken over; the process does not notice. */
 static int take_class_a(struct engine *g, struct container *c, void *arg, struct err *e)
 {
-    const struct container_spec *s = ((const struct app_service *)arg)->spec;
+    const struct class_a *a = arg;
+    const struct kvs *own = &a->want->labels;
 
     (void)g;
     (void)e;
-    c->spec->restart = s->restart;
-    c->spec->restart_max = s->restart_max;
-    c->spec->stop_timeout_s = s->stop_timeout_s;
-    str_set(&c->spec->stop_signal, s->stop_signal);
-    kvs_copy(&c->spec->labels, &s->labels);
+    c->spec->restart = a->want->restart;
+    c->spec->restart_max = a->want->restart_max;
+    c->spec->stop_timeout_s = a->want->stop_timeout_s;
+    if (!str_empty(a->want->stop_signal))
+        str_set(&c->spec->stop_signal, a->want->stop_signal);
+    else if (a->image)
+        str_set(&c->spec->stop_signal, a->image->stop_signal ? a->image->stop_signal : "");
+    kvs_release(&c->spec->labels);
+    for (size_t i = 0; a->image && i < a->image->labels.n; i++)
+        kvs_set(&c->spec->labels, a->image->labels.v[i].k, a->image->labels.v[i].v);
+    for (size_t i = 0; i < own->n; i++)
+        kvs_set(&c->spec->labels, own->v[i].k, own->v[i].v);
     return 0;
 }
 
 static int op_update(struct app_pass *p, const struct plan_op *op, struct err *e)
 {
     const struct app_service *s = app_find_service(p->app, op->service);
-    cleanup_container struct container *after = NULL;
+    cleanup_container struct container *now = object_container(p->g, op->object_id), *after = NULL;
+    cleanup_image struct image *img = NULL;
+    struct class_a a = {0};
 
-    if (!s)
+    if (!s || !now)
         return 0;
-    if (container_change(p->g, op->object_id, true, take_class_a, (void *)s, &after, e))
+    if (images_find(p->g->im, now->image_id, &img, ERR_IGNORE))
+        img = NULL;
+    a = (struct class_a){.want = s->spec, .image = img ? img->config : NULL};
+    if (container_change(p->g, op->object_id, true, take_class_a, &a, &after, e))
         return -1;
     event_emit_container(p->g, "update", after, p->by);
     return 0;
@@ -260,14 +308,41 @@ static int fetch_images(struct app_pass *p, const struct plan *plan, struct strv
     for (size_t i = 0; i < plan->n && p->app; i++) {
         const struct plan_op *op = &plan->ops[i];
         const struct app_service *s =
-            op->kind == PLAN_CREATE_CONTAINER ? app_find_service(p->app, op->service) : NULL;
+            op->kind == PLAN_CREATE_CONTAINER && str_empty(op->waiting_for)
+                ? app_find_service(p->app, op->service)
+                : NULL;
+        struct err why = ERR_INIT;
 
-        if (s && ensure_image(p, s, r ? ERR_IGNORE : e)) {
-            strv_add(without, s->name);
+        if (!s || ensure_image(p, s, &why) == 0)
+            continue;
+        strv_add(without, s->name);
+        if (why.kind != ERR_OK && r == 0) {
+            *e = why;
             r = -1;
         }
     }
     return r;
+}
+
+/* -1: it failed now.  What failed before and is not to be tried yet is left alone. */
+static int do_one(struct app_pass *p, const struct plan_op *op, struct err *e)
+{
+    cleanup_free char *what = str_printf("%s %s", plan_op_name(op->kind), op->resource);
+
+    if (app_held(p->g, p->name, what, &p->wait_ms)) {
+        p->held = true;
+        return 0;
+    }
+    log_debug("app operation", "app=%s op=%s resource=%s cause=%s", p->name,
+              log_quote(plan_op_name(op->kind)), op->resource, log_quote(op->cause));
+    p->idle = false;
+    if (operations[op->kind](p, op, e)) {
+        app_failed(p->g, p->name, what, &p->wait_ms);
+        return -1;
+    }
+    app_went_well(p->g, p->name, what);
+    p->done += !p->idle;
+    return 0;
 }
 
 static int do_ready(struct app_pass *p, const struct plan *plan, struct err *e)
@@ -280,18 +355,14 @@ static int do_ready(struct app_pass *p, const struct plan *plan, struct err *e)
 
         if (!op->ready || op->kind == PLAN_BLOCKED || strv_has(&without, op->service))
             continue;
-        log_debug("app operation", "app=%s op=%s resource=%s cause=%s", p->name,
-                  log_quote(plan_op_name(op->kind)), op->resource, log_quote(op->cause));
         /* One service that cannot be made does not hold up the others. */
-        if (operations[op->kind](p, op, r ? ERR_IGNORE : e))
+        if (do_one(p, op, r ? ERR_IGNORE : e))
             r = -1;
-        else
-            p->done++;
     }
     return r;
 }
 
-static void note_error(struct engine *g, const char *name, const struct err *e, int64_t *again_ms)
+static void note_error(struct engine *g, const char *name, const struct err *e)
 {
     struct app_live *a;
     bool news = false;
@@ -305,9 +376,6 @@ static void note_error(struct engine *g, const char *name, const struct err *e, 
             a->error_since_ns = time_wall_ns();
         }
         a->was_ready = false;
-        a->backoff_ms = a->backoff_ms ? a->backoff_ms * 2 : RETRY_FIRST_MS;
-        a->backoff_ms = a->backoff_ms > RETRY_MAX_MS ? RETRY_MAX_MS : a->backoff_ms;
-        *again_ms = a->backoff_ms;
     } else if (a) {
         str_set(&a->error, NULL);
     }
@@ -321,69 +389,6 @@ static void note_error(struct engine *g, const char *name, const struct err *e, 
         kvs_set(&ev.attributes, "message", e->msg);
         engine_event(g, &ev);
     }
-}
-
-static int forget(struct engine *g, const char *name, struct err *e)
-{
-    struct event ev;
-
-    mutex_lock(&g->store);
-    if (state_app_delete(g->st, name, e)) {
-        mutex_unlock(&g->store);
-        return -1;
-    }
-    mutex_lock(&g->lock);
-    map_del(&g->apps, name);
-    mutex_unlock(&g->lock);
-    mutex_unlock(&g->store);
-    event_init(&ev, "app", "removed", name);
-    engine_event(g, &ev);
-    log_info("app is gone", "app=%s", name);
-    return 0;
-}
-
-/* Everything is as it should be: written down once, told once. */
-static int note_ready(struct engine *g, const char *name, const struct app *app, struct err *e)
-{
-    struct app_record rec = {0};
-    struct app_live *a;
-    bool news = false;
-    int r = 0;
-
-    if (!app_is_ready(g, name))
-        return 0;
-    mutex_lock(&g->store);
-    mutex_lock(&g->lock);
-    a = map_get(&g->apps, name);
-    if (a && !a->was_ready && strcmp(a->rec.observed_revision, app->revision) == 0) {
-        news = a->was_ready = true;
-        a->backoff_ms = a->retry_at_ms = 0;
-        a->since_ns = time_wall_ns();
-        str_set(&a->rec.applied_revision, app->revision);
-        rec = (struct app_record){
-            .name = xstrdup(name),
-            .source = xstrdup(a->rec.source),
-            .observed_revision = xstrdup(app->revision),
-            .applied_revision = xstrdup(app->revision),
-            .conditions = xstrdup(""),
-            .suspended = a->rec.suspended,
-        };
-    }
-    mutex_unlock(&g->lock);
-    if (news)
-        r = state_app_put(g->st, &rec, e) || state_revision_put(g->st, app, REVISION_GOOD, e) ? -1
-                                                                                              : 0;
-    mutex_unlock(&g->store);
-    if (news) {
-        struct event ev;
-
-        app_record_release(&rec);
-        event_init(&ev, "app", "ready", name);
-        kvs_set(&ev.attributes, "revision", app->revision);
-        engine_event(g, &ev);
-        log_info("app is ready", "app=%s revision=%.12s", name, app->revision);
-    }
-    return r;
 }
 
 struct app_flags {
@@ -407,6 +412,92 @@ static struct app_flags flags_of(struct engine *g, const char *name, bool not_re
     return f;
 }
 
+static int forget(struct engine *g, const char *name, struct err *e)
+{
+    struct event ev;
+    bool absent;
+    int r;
+
+    mutex_lock(&g->store);
+    absent = flags_of(g, name, false).absent; /* it may have been put back meanwhile */
+    r = absent ? state_app_delete(g->st, name, e) : 0;
+    if (absent && r == 0) {
+        mutex_lock(&g->lock);
+        map_del(&g->apps, name);
+        mutex_unlock(&g->lock);
+    }
+    mutex_unlock(&g->store);
+    if (r || !absent)
+        return r;
+    event_init(&ev, "app", "removed", name);
+    engine_event(g, &ev);
+    log_info("app is gone", "app=%s", name);
+    return 0;
+}
+
+/* Everything is as it should be: written down once, told once. */
+static int note_ready(struct engine *g, const char *name, const struct app *app, struct err *e)
+{
+    struct app_record rec = {0};
+    struct app_live *a;
+    bool news = false;
+    int r = 0;
+
+    if (!app_is_ready(g, name))
+        return 0;
+    mutex_lock(&g->store);
+    mutex_lock(&g->lock);
+    a = map_get(&g->apps, name);
+    if (a && !a->was_ready && !a->rec.absent &&
+        strcmp(a->rec.observed_revision, app->revision) == 0) {
+        news = a->was_ready = true;
+        a->since_ns = time_wall_ns();
+        str_set(&a->rec.applied_revision, app->revision);
+        rec = (struct app_record){
+            .name = xstrdup(name),
+            .source = xstrdup(a->rec.source),
+            .observed_revision = xstrdup(app->revision),
+            .applied_revision = xstrdup(app->revision),
+            .conditions = xstrdup(""),
+            .suspended = a->rec.suspended,
+        };
+    }
+    mutex_unlock(&g->lock);
+    if (news)
+        r = state_app_put(g->st, &rec, e) || state_revision_put(g->st, app, REVISION_GOOD, e) ? -1
+                                                                                              : 0;
+    mutex_unlock(&g->store);
+    app_record_release(&rec);
+    if (r)
+        (void)flags_of(g, name, true); /* noted again by the next pass */
+    if (news && r == 0) {
+        struct event ev;
+
+        event_init(&ev, "app", "ready", name);
+        kvs_set(&ev.attributes, "revision", app->revision);
+        engine_event(g, &ev);
+        log_info("app is ready", "app=%s revision=%.12s", name, app->revision);
+    }
+    return r;
+}
+
+/* What was done at once may have made more possible.  A plan that never comes to its end must not
+ * keep a processor busy. */
+static int64_t soon(struct engine *g, const char *name, bool hurry)
+{
+    int64_t ms = 0;
+    struct app_live *a;
+
+    mutex_lock(&g->lock);
+    a = map_get(&g->apps, name);
+    if (a) {
+        a->hurried = hurry ? a->hurried + 1 : 0;
+        ms = !hurry ? 0 : a->hurried > HURRIED_MAX ? STEADY_MS : 1;
+    }
+    mutex_unlock(&g->lock);
+    return ms;
+}
+
 int app_reconcile(struct engine *g, const char *name, int64_t *again_ms, struct err *e)
 {
     struct app_model *m = app_model_ref(g, name);
@@ -422,13 +513,15 @@ int app_reconcile(struct engine *g, const char *name, int64_t *again_ms, struct 
     if (plan.n)
         (void)flags_of(g, name, true);
     r = do_ready(&p, &plan, e);
-    note_error(g, name, r ? e : NULL, again_ms);
+    if (r || !p.held) /* what waits for its next try keeps its error */
+        note_error(g, name, r ? e : NULL);
     if (r == 0 && f.absent && plan.n == 0)
         r = forget(g, name, e);
     else if (r == 0 && plan.n == 0)
         r = note_ready(g, name, p.app, e);
-    else if (r == 0 && p.done && !p.in_progress)
-        *again_ms = 1; /* what was done at once may have made more possible */
+    *again_ms = soon(g, name, plan.n && p.done && !p.in_progress);
+    if (r && !p.wait_ms)
+        p.wait_ms = STEADY_MS;
     if (p.wait_ms && (*again_ms == 0 || p.wait_ms < *again_ms))
         *again_ms = p.wait_ms;
     r = 0; /* the error is in the app's status, and its next try is set */

@@ -14,6 +14,8 @@ void app_live_free(void *p)
     struct app_live *a = p;
 
     app_record_release(&a->rec);
+    map_release(&a->failing);
+    map_release(&a->fetched);
     if (a->model && --a->model->refs == 0) {
         app_free(a->model->app);
         free(a->model);
@@ -66,6 +68,7 @@ static struct app_live *live_app(struct engine *g, const char *name, const char 
     a->rec.observed_revision = xstrdup("");
     a->rec.applied_revision = xstrdup("");
     a->rec.conditions = xstrdup("");
+    a->failing = a->fetched = MAP_INIT(free);
     a->since_ns = time_wall_ns();
     map_put(&g->apps, name, a);
     return a;
@@ -102,31 +105,59 @@ static void emit_app(struct engine *g, const char *action, const char *name, con
     engine_event(g, &ev);
 }
 
-/* Writes the record as it is now in memory. */
-static int store_record(struct engine *g, const char *name, struct err *e)
+static void forget_failures(struct app_live *a)
 {
-    struct app_record copy = {0};
-    struct app_live *a;
-    int r = 0;
+    map_release(&a->failing);
+    map_release(&a->fetched);
+    a->failing = a->fetched = MAP_INIT(free);
+}
 
-    mutex_lock(&g->store);
+/*
+ * A change of an app's record: written down first, then put in place, under the store lock.  What
+ * is NULL or -1 stays as it is.
+ */
+struct app_change {
+    const char *source, *revision;
+    int suspended, absent;
+    bool make; /* an app that is not known yet is made */
+};
+
+static bool is_or(int wanted, bool now)
+{
+    return wanted < 0 ? now : wanted != 0;
+}
+
+static int change_record(struct engine *g, const char *name, const struct app_change *ch,
+                         struct err *e) REQUIRES(g->store)
+{
+    struct app_record rec = {.name = xstrdup(name)};
+    struct app_live *a;
+    int r;
+
     mutex_lock(&g->lock);
     a = map_get(&g->apps, name);
-    if (a)
-        copy = (struct app_record){
-            .name = xstrdup(a->rec.name),
-            .source = xstrdup(a->rec.source),
-            .observed_revision = xstrdup(a->rec.observed_revision),
-            .applied_revision = xstrdup(a->rec.applied_revision),
-            .conditions = xstrdup(a->rec.conditions),
-            .suspended = a->rec.suspended,
-            .absent = a->rec.absent,
-        };
+    rec.source = xstrdup(ch->source ? ch->source : a ? a->rec.source : "");
+    rec.observed_revision = xstrdup(ch->revision ? ch->revision
+                                    : a          ? a->rec.observed_revision
+                                                 : "");
+    rec.applied_revision = xstrdup(a ? a->rec.applied_revision : "");
+    rec.conditions = xstrdup("");
+    rec.suspended = is_or(ch->suspended, a && a->rec.suspended);
+    rec.absent = is_or(ch->absent, a && a->rec.absent);
     mutex_unlock(&g->lock);
-    if (copy.name)
-        r = state_app_put(g->st, &copy, e);
-    mutex_unlock(&g->store);
-    app_record_release(&copy);
+
+    r = !a && !ch->make ? err_set(e, ERR_NOT_FOUND, "no such app: %s", name)
+                        : state_app_put(g->st, &rec, e);
+    if (r == 0) {
+        mutex_lock(&g->lock);
+        a = live_app(g, name, rec.source);
+        str_set(&a->rec.source, rec.source);
+        str_set(&a->rec.observed_revision, rec.observed_revision);
+        a->rec.suspended = rec.suspended;
+        a->rec.absent = rec.absent;
+        mutex_unlock(&g->lock);
+    }
+    app_record_release(&rec);
     return r;
 }
 
@@ -145,93 +176,114 @@ static bool is_known(struct engine *g, const struct app *model)
     return same;
 }
 
-int apps_put(struct engine *g, struct app *model, struct err *e)
+/* *news: it is not what was wanted before. */
+static int take_model(struct engine *g, struct app_model *m, bool *news, struct err *e)
+    REQUIRES(g->store)
 {
-    struct app_model *m = xcalloc(1, sizeof(*m)), *old = NULL;
-    cleanup_free char *name = xstrdup(model->name);
+    const struct app *app = m->app;
+    struct app_change ch = {.source = app->source,
+                            .revision = app->revision,
+                            .suspended = -1,
+                            .absent = 0,
+                            .make = true};
+    struct app_model *old;
     struct app_live *a;
-    bool news;
 
-    m->refs = 1;
-    m->app = model;
-    if (is_known(g, model)) {
-        app_model_unref(g, m);
-        return 0;
-    }
-    if (check_owner(g, name, model->source, e) ||
-        state_revision_put(g->st, model, REVISION_NEW, e)) {
-        app_model_unref(g, m);
-        return -1;
-    }
     mutex_lock(&g->lock);
-    a = live_app(g, name, model->source);
-    news =
-        a->rec.absent || a->source_error || strcmp(a->rec.observed_revision, model->revision) != 0;
-    str_set(&a->rec.source, model->source);
-    str_set(&a->rec.observed_revision, model->revision);
+    a = map_get(&g->apps, app->name);
+    *news = !a || a->rec.absent || a->source_error ||
+            strcmp(a->rec.observed_revision, app->revision) != 0;
+    mutex_unlock(&g->lock);
+    if (check_owner(g, app->name, app->source, e) ||
+        state_revision_put(g->st, app, REVISION_NEW, e) || change_record(g, app->name, &ch, e))
+        return -1;
+    mutex_lock(&g->lock);
+    a = map_get(&g->apps, app->name);
     str_set(&a->source_error, NULL);
-    a->rec.absent = false;
-    if (news) {
+    if (*news) {
         str_set(&a->error, NULL);
-        a->backoff_ms = a->retry_at_ms = 0;
+        forget_failures(a);
         a->since_ns = time_wall_ns();
     }
     old = a->model;
     a->model = m;
+    m->refs++;
     mutex_unlock(&g->lock);
     app_model_unref(g, old);
-    if (store_record(g, name, e))
-        return -1;
-    if (news) {
-        log_info("app changed", "app=%s revision=%.12s source=%s", name, model->revision,
-                 model->source);
-        emit_app(g, "plan", name, NULL, NULL);
-    }
-    queue_app(g, name, 0);
     return 0;
+}
+
+int apps_put(struct engine *g, struct app *model, struct err *e)
+{
+    struct app_model *m = xcalloc(1, sizeof(*m));
+    bool news = false;
+    int r = 0;
+
+    m->refs = 1;
+    m->app = model;
+    if (!is_known(g, model)) {
+        mutex_lock(&g->store);
+        r = take_model(g, m, &news, e);
+        mutex_unlock(&g->store);
+        if (r == 0 && news) {
+            log_info("app changed", "app=%s revision=%.12s source=%s", model->name, model->revision,
+                     model->source);
+            emit_app(g, "plan", model->name, NULL, NULL);
+        }
+        if (r == 0)
+            queue_app(g, model->name, 0);
+    }
+    app_model_unref(g, m);
+    return r;
 }
 
 int apps_put_error(struct engine *g, const char *name, const char *source, const char *error,
                    struct err *e)
 {
+    struct app_change ch = {.source = source, .suspended = -1, .absent = -1, .make = true};
     bool news = false;
     struct app_live *a;
+    int r;
 
-    if (check_owner(g, name, source, e))
-        return -1;
-    mutex_lock(&g->lock);
-    a = live_app(g, name, source);
-    if (!a->source_error || strcmp(a->source_error, error) != 0) {
-        news = true;
-        str_set(&a->source_error, error);
-        a->since_ns = time_wall_ns();
-        a->was_ready = false;
+    mutex_lock(&g->store);
+    r = check_owner(g, name, source, e) || change_record(g, name, &ch, e) ? -1 : 0;
+    if (r == 0) {
+        mutex_lock(&g->lock);
+        a = map_get(&g->apps, name);
+        news = !a->source_error || strcmp(a->source_error, error) != 0;
+        if (news) {
+            str_set(&a->source_error, error);
+            a->since_ns = time_wall_ns();
+            a->was_ready = false;
+        }
+        mutex_unlock(&g->lock);
     }
-    mutex_unlock(&g->lock);
-    if (!news)
-        return 0;
-    log_error("app file not usable, the old state stays", "app=%s error=%s", name,
-              log_quote(error));
-    emit_app(g, "error", name, error, NULL);
-    return store_record(g, name, e);
+    mutex_unlock(&g->store);
+    if (news) {
+        log_error("app file not usable, the old state stays", "app=%s error=%s", name,
+                  log_quote(error));
+        emit_app(g, "error", name, error, NULL);
+    }
+    return r;
 }
 
 int apps_remove(struct engine *g, const char *name, const char *by, struct err *e)
 {
+    struct app_change ch = {.suspended = -1, .absent = 1};
     struct app_live *a;
-    bool known;
+    int r;
 
-    mutex_lock(&g->lock);
-    a = map_get(&g->apps, name);
-    known = a != NULL;
-    if (a) {
-        a->rec.absent = true;
+    mutex_lock(&g->store);
+    r = change_record(g, name, &ch, e);
+    if (r == 0) {
+        mutex_lock(&g->lock);
+        a = map_get(&g->apps, name);
         str_set(&a->source_error, NULL);
+        forget_failures(a);
+        mutex_unlock(&g->lock);
     }
-    mutex_unlock(&g->lock);
-    if (!known)
-        return err_set(e, ERR_NOT_FOUND, "no such app: %s", name);
-    if (store_record(g, name, e))
+    mutex_unlock(&g->store);
+    if (r)
         return -1;
     log_info("app is to go", "app=%s by=%s", name, log_quote(by ? by : ""));
     queue_app(g, name, 0);
@@ -240,16 +292,13 @@ int apps_remove(struct engine *g, const char *name, const char *by, struct err *
 
 int apps_suspend(struct engine *g, const char *name, bool suspended, const char *by, struct err *e)
 {
-    struct app_live *a;
+    struct app_change ch = {.suspended = suspended, .absent = -1};
+    int r;
 
-    mutex_lock(&g->lock);
-    a = map_get(&g->apps, name);
-    if (a)
-        a->rec.suspended = suspended;
-    mutex_unlock(&g->lock);
-    if (!a)
-        return err_set(e, ERR_NOT_FOUND, "no such app: %s", name);
-    if (store_record(g, name, e))
+    mutex_lock(&g->store);
+    r = change_record(g, name, &ch, e);
+    mutex_unlock(&g->store);
+    if (r)
         return -1;
     emit_app(g, suspended ? "suspend" : "resume", name, NULL, by);
     queue_app(g, name, 0);
@@ -295,13 +344,73 @@ void apps_try_again(struct engine *g)
 
         if (!a->error)
             continue;
-        a->backoff_ms = a->retry_at_ms = 0;
+        forget_failures(a);
         strv_add(&names, key);
     }
     mutex_unlock(&g->lock);
     for (size_t i = 0; i < names.n; i++)
         queue_app(g, names.v[i], 0);
     strv_release(&names);
+}
+
+/* ------------------------------------------------------------ trying again */
+
+#define RETRY_FIRST_MS 1000
+#define RETRY_MAX_MS   60000
+
+static void wait_no_longer(int64_t *wait_ms, int64_t ms)
+{
+    if (*wait_ms == 0 || ms < *wait_ms)
+        *wait_ms = ms;
+}
+
+bool app_held(struct engine *g, const char *name, const char *what, int64_t *wait_ms)
+{
+    int64_t now = time_mono_ms();
+    struct app_live *a;
+    struct retry *t;
+    bool held;
+
+    mutex_lock(&g->lock);
+    a = map_get(&g->apps, name);
+    t = a ? map_get(&a->failing, what) : NULL;
+    held = t && t->at_ms > now;
+    if (held)
+        wait_no_longer(wait_ms, t->at_ms - now);
+    mutex_unlock(&g->lock);
+    return held;
+}
+
+void app_failed(struct engine *g, const char *name, const char *what, int64_t *wait_ms)
+{
+    struct app_live *a;
+    struct retry *t;
+
+    mutex_lock(&g->lock);
+    a = map_get(&g->apps, name);
+    t = a ? map_get(&a->failing, what) : NULL;
+    if (a && !t) {
+        t = xcalloc(1, sizeof(*t));
+        map_put(&a->failing, what, t);
+    }
+    if (t) {
+        t->pause_ms = t->pause_ms ? t->pause_ms * 2 : RETRY_FIRST_MS;
+        t->pause_ms = t->pause_ms > RETRY_MAX_MS ? RETRY_MAX_MS : t->pause_ms;
+        t->at_ms = time_mono_ms() + t->pause_ms;
+        wait_no_longer(wait_ms, t->pause_ms);
+    }
+    mutex_unlock(&g->lock);
+}
+
+void app_went_well(struct engine *g, const char *name, const char *what)
+{
+    struct app_live *a;
+
+    mutex_lock(&g->lock);
+    a = map_get(&g->apps, name);
+    if (a)
+        map_del(&a->failing, what);
+    mutex_unlock(&g->lock);
 }
 
 int apps_model(struct engine *g, const char *name, struct app **out, struct err *e)
@@ -378,8 +487,8 @@ static void only_owned(struct network_list *ns, const char *app)
     ns->n = kept;
 }
 
-/* The model behind what exists now, for the words of a plan. */
-static struct app *previous_model(struct engine *g, const char *name)
+/* The model behind what exists now, unless that is the wanted one: it need not be read then. */
+static struct app *previous_model(struct engine *g, const char *name, const struct app *desired)
 {
     cleanup_free char *revision = NULL;
     struct app *previous = NULL;
@@ -387,7 +496,7 @@ static struct app *previous_model(struct engine *g, const char *name)
 
     mutex_lock(&g->lock);
     a = map_get(&g->apps, name);
-    if (a && a->rec.applied_revision[0])
+    if (a && a->rec.applied_revision[0] && strcmp(a->rec.applied_revision, desired->revision) != 0)
         revision = xstrdup(a->rec.applied_revision);
     mutex_unlock(&g->lock);
     if (revision && state_revision_get(g->st, name, revision, &previous, ERR_IGNORE))
@@ -395,13 +504,26 @@ static struct app *previous_model(struct engine *g, const char *name)
     return previous;
 }
 
+static bool is_applied(struct engine *g, const char *name, const char *revision)
+{
+    struct app_live *a;
+    bool is;
+
+    mutex_lock(&g->lock);
+    a = map_get(&g->apps, name);
+    is = a && strcmp(a->rec.applied_revision, revision) == 0;
+    mutex_unlock(&g->lock);
+    return is;
+}
+
 void app_plan_make(struct engine *g, const char *name, const struct app *desired, struct plan *out)
 {
-    cleanup_app struct app *previous = desired ? previous_model(g, name) : NULL;
+    cleanup_app struct app *previous = desired ? previous_model(g, name, desired) : NULL;
     struct container_list cs = {0};
     struct network_list ns = {0};
     struct volume_list vs = {0};
     struct plan_world world;
+    bool applied = desired && is_applied(g, name, desired->revision);
 
     app_world(g, name, &cs, &ns, &vs);
     if (!desired)
@@ -413,7 +535,9 @@ void app_plan_make(struct engine *g, const char *name, const struct app *desired
         .n_networks = ns.n,
         .volumes = vs.v,
         .n_volumes = vs.n,
-        .previous = previous,
+        .previous = previous  ? previous
+                    : applied ? desired
+                              : NULL,
     };
     plan_app(desired, &world, out);
     container_list_release(&cs);

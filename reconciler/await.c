@@ -1,9 +1,9 @@
 /*
  * await: how an API call gets the outcome of its own write.
  *
- * The caller registers under the generation of its write before the key is queued.  A worker that
- * has dealt with generation G answers everybody who waits for G or less.  Whoever hangs up is
- * forgotten; the work goes on.
+ * The caller registers under the generation of its write before that write can be seen, so no
+ * worker can have dealt with it unheard.  A worker that has dealt with generation G answers
+ * everybody who waits for G or less.  Whoever hangs up is forgotten; the work goes on.
  */
 #include <string.h>
 
@@ -18,16 +18,20 @@ void waiter_register(struct engine *g, struct waiter *w, const char *key, int64_
     mutex_unlock(&g->lock);
 }
 
-static void forget(struct engine *g, struct waiter *w)
+void waiter_forget(struct engine *g, struct waiter *w)
 {
     struct waiter **link;
 
+    if (!w->bell)
+        return;
     mutex_lock(&g->lock);
     for (link = &g->waiters; *link && *link != w; link = &(*link)->next)
         ;
     if (*link)
         *link = w->next;
     mutex_unlock(&g->lock);
+    notify_free(w->bell);
+    w->bell = NULL;
 }
 
 int waiter_wait(struct engine *g, struct waiter *w, struct cancel *c, struct err *e)
@@ -44,8 +48,7 @@ int waiter_wait(struct engine *g, struct waiter *w, struct cancel *c, struct err
         done = w->done;
         mutex_unlock(&g->lock);
     }
-    forget(g, w);
-    notify_free(w->bell);
+    waiter_forget(g, w);
     if (r == 0 && w->err.kind != ERR_OK) {
         *e = w->err;
         return -1;

@@ -10,6 +10,7 @@
 #include "base/fs.h"
 #include "base/host.h"
 #include "base/id.h"
+#include "base/log.h"
 #include "reconciler/engine_internal.h"
 
 #define NAME_ROOM 64 /* for a made-up name */
@@ -313,22 +314,44 @@ static int name_conflict(const char *name, const char *id, struct err *e)
         name, id);
 }
 
-/* Under the store lock: the name is free, and taken from now on. */
-static int insert(struct engine *g, struct container *c, bool made_up, struct err *e)
+static bool holder_of(struct engine *g, const char *name, char *id, size_t size)
+{
+    const char *holder;
+
+    mutex_lock(&g->lock);
+    holder = map_get(&g->names, name);
+    if (holder)
+        str_copy(id, size, holder);
+    mutex_unlock(&g->lock);
+    return holder;
+}
+
+static bool has_volumes(struct engine *g, const struct container_spec *s)
+{
+    for (size_t i = 0; i < s->n_mounts; i++) {
+        cleanup_volume struct volume *v = NULL;
+
+        if (s->mounts[i].type != MOUNT_VOLUME)
+            continue;
+        v = object_volume(g, s->mounts[i].source);
+        if (!v)
+            return false;
+    }
+    return true;
+}
+
+/*
+ * Under the store lock: the name is free, and taken from now on; its volumes are there, and in use
+ * from now on.  *again: one of them was removed since it was looked at.
+ */
+static int insert(struct engine *g, struct container *c, bool made_up, bool *again, struct err *e)
 {
     char taken_by[ID_LEN + 1];
     int r;
 
     mutex_lock(&g->store);
     for (unsigned attempt = 0;; attempt++) {
-        const char *id;
-
-        mutex_lock(&g->lock);
-        id = map_get(&g->names, c->name);
-        if (id)
-            str_copy(taken_by, sizeof(taken_by), id);
-        mutex_unlock(&g->lock);
-        if (!id)
+        if (!holder_of(g, c->name, taken_by, sizeof(taken_by)))
             break;
         if (!made_up) {
             mutex_unlock(&g->store);
@@ -336,10 +359,44 @@ static int insert(struct engine *g, struct container *c, bool made_up, struct er
         }
         name_make_up(c->name, NAME_ROOM, attempt + 1);
     }
-    r = state_container_put(g->st, c, container_durable(c), e);
+    *again = !has_volumes(g, c->spec);
+    r = *again ? err_set(e, ERR_CONFLICT, "a volume of container %s was removed meanwhile", c->name)
+               : state_container_put(g->st, c, container_durable(c), e);
     if (r == 0)
         object_container_put(g, container_ref(c));
     mutex_unlock(&g->store);
+    return r;
+}
+
+/* Volumes made for a container that did not come to be. */
+static void drop_made(struct engine *g, const struct container_spec *s, const char *by)
+{
+    for (size_t i = 0; i < s->n_mounts; i++) {
+        const struct mount_spec *m = &s->mounts[i];
+        struct err e = ERR_INIT;
+
+        if (m->type == MOUNT_VOLUME && m->anonymous && !str_empty(m->source) &&
+            volumes_remove(g, m->source, true, by, &e) && e.kind != ERR_CONFLICT)
+            log_warn("anonymous volume stays", "volume=%s error=%s", m->source, log_quote(e.msg));
+    }
+}
+
+#define INSERT_TRIES 5
+static int make_and_insert(struct engine *g, struct container *c, bool made_up, const char *by,
+                           struct err *e)
+{
+    char taken_by[ID_LEN + 1];
+    bool again = true;
+    int r = -1;
+
+    if (!made_up && holder_of(g, c->name, taken_by, sizeof(taken_by)))
+        return name_conflict(c->name, taken_by, e); /* before anything is made */
+    for (int i = 0; i < INSERT_TRIES && again; i++) {
+        again = false;
+        r = make_volumes(g, c->spec, by, e) || insert(g, c, made_up, &again, e) ? -1 : 0;
+    }
+    if (r)
+        drop_made(g, c->spec, by);
     return r;
 }
 
@@ -416,7 +473,7 @@ int containers_create(struct engine *g, const struct container_create *rq, char 
         c->name = xstrdup(name);
     }
     warn_of(c->spec, warnings);
-    if (make_volumes(g, c->spec, rq->by, e) || insert(g, c, str_empty(name), e))
+    if (make_and_insert(g, c, str_empty(name), rq->by, e))
         return -1;
     event_emit_container(g, "create", c, rq->by);
     *id = xstrdup(c->id);

@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "reconciler/engine_internal.h"
 
@@ -161,6 +162,7 @@ static int64_t schedule_restart(struct engine *g, const struct container *c, int
 struct exit_news {
     const struct container_observed *o;
     bool restart, api_killed;
+    bool comes_back; /* the end is the first half of `restart` */
 };
 
 static int write_exit(struct engine *g, struct container *c, void *arg, struct err *e)
@@ -182,10 +184,11 @@ static int write_exit(struct engine *g, struct container *c, void *arg, struct e
         c->state.status = news->restart ? STATUS_RESTARTING : STATUS_EXITED;
     if (news->restart) {
         c->state.restart_count++;
+        c->goal = GOAL_RUNNING; /* what was frozen is not frozen again */
     } else if (c->goal == GOAL_RUNNING || c->goal == GOAL_PAUSED) {
         c->goal = c->spec->auto_remove ? GOAL_ABSENT : GOAL_STOPPED;
         c->keep = false;
-    } else if (c->goal == GOAL_STOPPED && c->spec->auto_remove) {
+    } else if (c->goal == GOAL_STOPPED && c->spec->auto_remove && !news->comes_back) {
         c->goal = GOAL_ABSENT;
     }
     return 0;
@@ -213,7 +216,10 @@ static int absorb_exit(struct engine *g, struct container **c, const struct cont
     mutex_lock(&g->lock);
     news.api_killed = live_of(g, (*c)->id)->api_killed;
     live_of(g, (*c)->id)->api_killed = false;
+    news.comes_back = live_of(g, (*c)->id)->restart;
     mutex_unlock(&g->lock);
+    if (FAULT("container.exit"))
+        return err_set(e, ERR_IO, "the end of %s: injected", (*c)->name);
     if (container_change(g, (*c)->id, container_durable(*c), write_exit, &news, c, e))
         return -1;
     log_info("container ended", "id=%.12s name=%s exit=%d oom=%d", (*c)->id, (*c)->name,
@@ -258,9 +264,9 @@ int container_absorb(struct engine *g, struct container **c, const struct contai
     case CONTAINER_RUNNING:
     case CONTAINER_PAUSED:
         seen = o->phase == CONTAINER_PAUSED ? STATUS_PAUSED : STATUS_RUNNING;
-        if ((*c)->state.status == seen && (*c)->state.pid == o->pid)
+        was = (*c)->state.pid == o->pid && (*c)->state.started_ns == o->started_ns;
+        if (was && ((*c)->state.status == seen || (*c)->state.status == STATUS_REMOVING))
             return 0;
-        was = runs(*c) && (*c)->state.pid == o->pid;
         if (container_change(g, (*c)->id, false, write_running, (void *)o, c, e))
             return -1;
         event_emit_container(g,
@@ -272,12 +278,12 @@ int container_absorb(struct engine *g, struct container **c, const struct contai
     case CONTAINER_EXITED:
         if ((*c)->state.finished_ns == o->finished_ns)
             return 0;
-        if (!runs(*c)) /* it began and ended between two looks */
+        if ((*c)->state.started_ns != o->started_ns) /* it began and ended between two looks */
             event_emit_container(g, "start", *c, NULL);
         return absorb_exit(g, c, o, e);
     case CONTAINER_ABSENT:
     case CONTAINER_CREATED:
-        if (!runs(*c))
+        if (!runs(*c) && (*c)->state.pid == 0)
             return 0;
         gone.started_ns =
             (*c)->state.started_ns; /* the host rebooted, or its runtime directory went */

@@ -6,6 +6,13 @@
 #include "base/process.h"
 #include "reconciler/engine_internal.h"
 
+static bool went_away(struct engine *g, const char *id)
+{
+    cleanup_container struct container *now = object_container(g, id);
+
+    return !now;
+}
+
 int containers_attach(struct engine *g, const char *ref, const struct attach_opts *o,
                       struct stream **io, struct err *e)
 {
@@ -25,6 +32,11 @@ int containers_attach(struct engine *g, const char *ref, const struct attach_opt
         /* Its streams exist before it starts, so that nothing it says first is missed. */
         if (fs_mkdir_p(dir, 0710, e) || g->rt->ops->ensure_created(g->rt, c, g->stop, e))
             return -1;
+        if (went_away(g, c->id)) { /* meanwhile: nobody else would take this down */
+            if (g->rt->ops->ensure_absent(g->rt, c->id, e) || fs_remove_all(dir, e))
+                return -1;
+            return err_set(e, ERR_NOT_FOUND, "No such container: %s", ref);
+        }
     }
     if (g->rt->ops->attach(g->rt, c->id, o, io, e))
         return -1;

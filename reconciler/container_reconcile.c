@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "reconciler/engine_internal.h"
 
@@ -29,6 +30,7 @@ static int look(struct engine *g, struct container **c, struct err *e)
 struct start_failure {
     const struct err *why;
     bool again;
+    int64_t generation; /* of the goal that could not be met */
 };
 
 /* Docker's exit codes for a process that never ran; its CLI and people's scripts look at them. */
@@ -68,6 +70,8 @@ static int write_failure(struct engine *g, struct container *c, void *arg, struc
         return 0;
     }
     c->state.status = began ? STATUS_EXITED : STATUS_CREATED;
+    if (c->generation != f->generation)
+        return 0; /* asked for anew meanwhile: that one gets its own try and answer */
     if (c->goal == GOAL_RUNNING || c->goal == GOAL_PAUSED)
         c->goal = c->spec->auto_remove ? GOAL_ABSENT : began ? GOAL_STOPPED : GOAL_CREATED;
     c->keep = false;
@@ -80,10 +84,10 @@ static int write_failure(struct engine *g, struct container *c, void *arg, struc
  * says.
  */
 #define START_FAILED 1
-static int start_failed(struct engine *g, struct container **c, bool by_policy,
+static int start_failed(struct engine *g, struct container **c, int64_t generation, bool by_policy,
                         const struct err *why, struct err *e)
 {
-    struct start_failure f = {.why = why, .again = by_policy};
+    struct start_failure f = {.why = why, .again = by_policy, .generation = generation};
     struct container *now = object_container(g, (*c)->id);
 
     if (now) { /* with the addresses that the attempt chose */
@@ -111,7 +115,10 @@ static int start_failed(struct engine *g, struct container **c, bool by_policy,
     return START_FAILED;
 }
 
-/* Is a restart due?  0: start now; >0: in so many ms.  *by_policy: this start is one. */
+/*
+ * Is a restart due?  0: start now; >0: in so many ms.  *by_policy: this start is one, and so is
+ * that of a container which should have been running all along: after a boot, or a crash of ours.
+ */
 static int64_t restart_delay(struct engine *g, const struct container *c, bool *by_policy)
 {
     int64_t at, now = time_mono_ms();
@@ -119,11 +126,13 @@ static int64_t restart_delay(struct engine *g, const struct container *c, bool *
     mutex_lock(&g->lock);
     at = live_of(g, c->id)->restart_at_ms;
     mutex_unlock(&g->lock);
-    *by_policy = at != 0;
+    *by_policy =
+        at != 0 || (c->spec->restart != RESTART_NO && c->generation <= c->observed_generation);
     return at > now ? at - now : 0;
 }
 
-static int ensure_running(struct engine *g, struct container **c, int64_t *again_ms, struct err *e)
+static int ensure_running(struct engine *g, struct container **c, int64_t generation,
+                          int64_t *again_ms, struct err *e)
 {
     bool by_policy = false;
     struct err why = ERR_INIT;
@@ -135,8 +144,13 @@ static int ensure_running(struct engine *g, struct container **c, int64_t *again
             *again_ms = delay;
             return 0;
         }
-        if (container_up(g, *c, &why))
-            return start_failed(g, c, by_policy, &why, e);
+        if (container_up(g, *c, &why)) {
+            if (why.kind == ERR_CANCELLED && cancel_fired(g->stop)) {
+                *e = why; /* the agent goes; the next one goes on with it */
+                return -1;
+            }
+            return start_failed(g, c, generation, by_policy, &why, e);
+        }
         mutex_lock(&g->lock);
         live_of(g, (*c)->id)->restart_at_ms = 0;
         mutex_unlock(&g->lock);
@@ -151,13 +165,30 @@ static int ensure_running(struct engine *g, struct container **c, int64_t *again
     return 0;
 }
 
-static int ensure_paused(struct engine *g, struct container **c, struct err *e)
+static int write_unfrozen(struct engine *g, struct container *c, void *arg, struct err *e)
 {
+    (void)g;
+    (void)e;
+    if (c->goal == GOAL_PAUSED && c->generation == *(const int64_t *)arg)
+        c->goal = GOAL_RUNNING;
+    return 0;
+}
+
+/* Tried once: its caller is told, and nobody is surprised by a container that freezes later. */
+static int ensure_paused(struct engine *g, struct container **c, int64_t generation, struct err *e)
+{
+    int r = 0;
+
     if (!runs(*c))
-        return err_set(e, ERR_CONFLICT, "container %s is not running", (*c)->id);
-    if (g->rt->ops->ensure_paused(g->rt, (*c)->id, true, e))
-        return -1;
-    return look(g, c, e);
+        r = err_set(e, ERR_CONFLICT, "container %s is not running", (*c)->id);
+    else
+        r = g->rt->ops->ensure_paused(g->rt, (*c)->id, true, e);
+    if (r == 0)
+        return look(g, c, e);
+    if (container_change(g, (*c)->id, container_durable(*c), write_unfrozen, &generation, c,
+                         ERR_IGNORE))
+        log_warn("container may be frozen later", "id=%.12s", (*c)->id);
+    return START_FAILED;
 }
 
 /* ------------------------------------------------------------ stop */
@@ -208,6 +239,7 @@ static int end_restarting(struct engine *g, struct container **c, const char *by
         return 0;
     if (container_change(g, (*c)->id, container_durable(*c), write_ended, NULL, c, e))
         return -1;
+    waits_wake(g, *c, false, false);
     event_emit_container(g, "stop", *c, by);
     return 0;
 }
@@ -229,18 +261,71 @@ static int ensure_stopped(struct engine *g, struct container **c, struct err *e)
     return 0;
 }
 
+/* ------------------------------------------------------------ restart */
+
+static bool comes_back(struct engine *g, const char *id)
+{
+    bool restart;
+
+    mutex_lock(&g->lock);
+    restart = live_of(g, id)->restart;
+    mutex_unlock(&g->lock);
+    return restart;
+}
+
+/* Looks again under the store lock: somebody may have asked for a plain stop since. */
+static int write_again(struct engine *g, struct container *c, void *arg, struct err *e)
+{
+    bool restart = comes_back(g, c->id);
+
+    (void)arg;
+    (void)e;
+    mutex_lock(&g->lock);
+    live_of(g, c->id)->restart = false;
+    mutex_unlock(&g->lock);
+    if (restart && c->goal == GOAL_STOPPED) {
+        c->goal = GOAL_RUNNING;
+        c->keep = c->spec->restart != RESTART_NO || c->app[0];
+        c->state.manually_stopped = false;
+    }
+    return 0;
+}
+
+/* The second half of `restart`, in the same pass as the first: its caller waits for both. */
+static int start_again(struct engine *g, struct container **c, int64_t generation,
+                       int64_t *again_ms, struct err *e)
+{
+    cleanup_free char *by = asked_by(g, (*c)->id);
+    int r;
+
+    if (container_change(g, (*c)->id, container_durable(*c), write_again, NULL, c, e))
+        return -1;
+    restart_intent_done(g, (*c)->id);
+    if ((*c)->goal != GOAL_RUNNING)
+        return 0;
+    r = ensure_running(g, c, generation, again_ms, e);
+    if (r == 0)
+        event_emit_container(g, "restart", *c, by);
+    return r;
+}
+
 /* ------------------------------------------------------------ removal */
 
-static void drop_anonymous_volumes(struct engine *g, const struct container *c, bool asked,
-                                   const char *by)
+/* Before the record goes: what is cut short here is found again with it. */
+static void drop_anonymous_volumes(struct engine *g, const struct container *c, const char *by)
 {
+    bool asked;
+
+    mutex_lock(&g->lock);
+    asked = live_of(g, c->id)->remove_volumes;
+    mutex_unlock(&g->lock);
     for (size_t i = 0; i < c->spec->n_mounts; i++) {
         const struct mount_spec *m = &c->spec->mounts[i];
         struct err e = ERR_INIT;
 
         if (m->type != MOUNT_VOLUME || !m->anonymous || !(asked || c->spec->auto_remove))
             continue;
-        if (volumes_remove(g, m->source, false, by, &e) && e.kind != ERR_CONFLICT &&
+        if (volume_remove_from(g, m->source, c->id, by, &e) && e.kind != ERR_CONFLICT &&
             e.kind != ERR_NOT_FOUND)
             log_warn("anonymous volume stays", "volume=%s error=%s", m->source, log_quote(e.msg));
     }
@@ -249,18 +334,16 @@ static void drop_anonymous_volumes(struct engine *g, const struct container *c, 
 static int ensure_absent(struct engine *g, struct container **c, struct err *e)
 {
     cleanup_free char *by = asked_by(g, (*c)->id);
-    bool volumes;
 
-    if (runs(*c)) {
-        if (g->rt->ops->ensure_stopped(g->rt, (*c)->id, 9, 0, g->stop, e) || look(g, c, e))
-            return -1;
-    }
+    /* Its status says that it is being removed; whether a process is left, the pid says. */
+    if ((*c)->state.pid &&
+        (g->rt->ops->ensure_stopped(g->rt, (*c)->id, 9, 0, g->stop, e) || look(g, c, e)))
+        return -1;
     if (container_erase(g, *c, e))
         return -1;
-    mutex_lock(&g->lock);
-    volumes = live_of(g, (*c)->id)->remove_volumes;
-    mutex_unlock(&g->lock);
-
+    if (FAULT("container.erased"))
+        return err_set(e, ERR_IO, "remove container %s: injected", (*c)->name);
+    drop_anonymous_volumes(g, *c, by);
     mutex_lock(&g->store);
     if (state_container_delete(g->st, (*c)->id, e)) {
         mutex_unlock(&g->store);
@@ -268,7 +351,6 @@ static int ensure_absent(struct engine *g, struct container **c, struct err *e)
     }
     object_container_drop(g, (*c)->id);
     mutex_unlock(&g->store);
-    drop_anonymous_volumes(g, *c, volumes, by);
     event_emit_container(g, "destroy", *c, by);
     waits_wake(g, *c, false, true);
     return 0;
@@ -276,7 +358,8 @@ static int ensure_absent(struct engine *g, struct container **c, struct err *e)
 
 /* ------------------------------------------------------------ the whole */
 
-static int pass(struct engine *g, struct container **c, int64_t *again_ms, struct err *e)
+static int pass(struct engine *g, struct container **c, int64_t generation, int64_t *again_ms,
+                struct err *e)
 {
     int r;
 
@@ -284,15 +367,18 @@ static int pass(struct engine *g, struct container **c, int64_t *again_ms, struc
         return -1;
     switch ((*c)->goal) {
     case GOAL_RUNNING:
-        r = ensure_running(g, c, again_ms, e);
+        r = ensure_running(g, c, generation, again_ms, e);
         if (r)
             return r;
         break;
     case GOAL_PAUSED:
-        return ensure_paused(g, c, e);
+        return ensure_paused(g, c, generation, e);
     case GOAL_STOPPED:
         if (ensure_stopped(g, c, e))
             return -1;
+        r = comes_back(g, (*c)->id) ? start_again(g, c, generation, again_ms, e) : 0;
+        if (r)
+            return r;
         break;
     case GOAL_CREATED:
     case GOAL_ABSENT:
@@ -336,7 +422,7 @@ int container_reconcile(struct engine *g, const char *id, int64_t *again_ms, str
     }
     generation = c->generation;
     app = xstrdup(c->app);
-    r = pass(g, &c, again_ms, e);
+    r = pass(g, &c, generation, again_ms, e);
     settle(g, id, generation);
     waiters_post(g, key, generation, r ? e : NULL);
     if (app[0])

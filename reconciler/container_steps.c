@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "core/vol_driver.h"
@@ -35,6 +36,22 @@ static int ensure_rootfs(void *obj, struct err *e)
     return images_rootfs_ensure(l->g->im, l->c->image_id, l->c->id, &l->rootfs, e);
 }
 
+/*
+ * A volume with options is a mount that several containers share.  `volume_mounts` keeps the last
+ * one's unmounting and the next one's mounting apart; the next one's goal is written before it gets
+ * here, so the last one either sees it or is done.
+ */
+static int mount_shared(struct engine *g, const struct vol_driver_ops *d, const struct volume *v,
+                        struct err *e)
+{
+    int r;
+
+    mutex_lock(&g->volume_mounts);
+    r = d->ensure_mounted(g->cfg.data_root, v, e);
+    mutex_unlock(&g->volume_mounts);
+    return r;
+}
+
 static int mount_volume(struct life *l, const struct mount_spec *m, struct err *e)
 {
     cleanup_volume struct volume *v = object_volume(l->g, m->source);
@@ -45,7 +62,8 @@ static int mount_volume(struct life *l, const struct mount_spec *m, struct err *
     d = vol_driver_find(v->driver);
     if (!d)
         return err_set(e, ERR_NOT_FOUND, "volume driver %s is not there", v->driver);
-    return d->ensure_mounted(l->g->cfg.data_root, v, e);
+    return v->options.n ? mount_shared(l->g, d, v, e)
+                        : d->ensure_mounted(l->g->cfg.data_root, v, e);
 }
 
 static int ensure_volumes(void *obj, struct err *e)
@@ -75,7 +93,7 @@ static bool used_by_another(struct life *l, const char *volume)
         cleanup_container struct container *other = object_container(l->g, ids.v[i]);
 
         used = other && strcmp(other->id, l->c->id) != 0 &&
-               (other->state.status == STATUS_RUNNING || other->state.status == STATUS_PAUSED);
+               (other->state.pid || other->goal == GOAL_RUNNING || other->goal == GOAL_PAUSED);
     }
     strv_release(&ids);
     return used;
@@ -92,9 +110,13 @@ static int remove_volumes(void *obj, struct err *e)
             m->type == MOUNT_VOLUME ? object_volume(l->g, m->source) : NULL;
         const struct vol_driver_ops *d = v ? vol_driver_find(v->driver) : NULL;
 
-        if (d && !used_by_another(l, v->name) &&
+        if (!d)
+            continue;
+        mutex_lock(&l->g->volume_mounts);
+        if (!used_by_another(l, v->name) &&
             d->ensure_unmounted(l->g->cfg.data_root, v, r ? ERR_IGNORE : e))
             r = -1;
+        mutex_unlock(&l->g->volume_mounts);
     }
     return r;
 }
@@ -105,6 +127,8 @@ static int ensure_network(void *obj, struct err *e)
 
     if (endpoints_allocate(l->g, &l->c, e))
         return -1;
+    if (FAULT("container.allocated"))
+        return err_set(e, ERR_IO, "network of %s: injected", l->c->name);
     return endpoints_join(l->g, l->c, e);
 }
 
@@ -134,7 +158,11 @@ static int ensure_process(void *obj, struct err *e)
 
     if (run_spec_compose(l->g, l->c, &l->rootfs, &spec, e))
         return -1;
-    return l->g->rt->ops->ensure_running(l->g->rt, l->c, spec, l->g->stop, e);
+    if (FAULT("container.composed"))
+        return err_set(e, ERR_IO, "start %s: injected", l->c->name);
+    if (l->g->rt->ops->ensure_running(l->g->rt, l->c, spec, l->g->stop, e))
+        return -1;
+    return FAULT("container.started") ? err_set(e, ERR_IO, "start %s: injected", l->c->name) : 0;
 }
 
 static int remove_process(void *obj, struct err *e)
@@ -182,7 +210,11 @@ int container_erase(struct engine *g, const struct container *c, struct err *e)
 {
     cleanup_free char *dir = container_dir(g, c->id);
 
-    if (container_down(g, c, e) || images_rootfs_remove(g->im, c->id, e) || fs_remove_all(dir, e))
+    if (container_down(g, c, e))
+        return err_wrap(e, "remove container %s", c->name);
+    if (FAULT("container.down"))
+        return err_set(e, ERR_IO, "remove container %s: injected", c->name);
+    if (images_rootfs_remove(g->im, c->id, e) || fs_remove_all(dir, e))
         return err_wrap(e, "remove container %s", c->name);
     return 0;
 }

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "base/log.h"
 #include "reconciler/engine_internal.h"
 
 #define STOP_DEFAULT_S 10
@@ -15,13 +16,43 @@ static bool is_running(const struct container *c)
     return c->state.status == STATUS_RUNNING || c->state.status == STATUS_PAUSED;
 }
 
+/* Its start has been asked for and is neither done nor refused yet. */
+static bool is_starting(const struct container *c)
+{
+    return c->goal == GOAL_RUNNING && c->generation > c->observed_generation;
+}
+
 /* ------------------------------------------------------------ goals */
+
+struct goal_write {
+    const struct goal_request *rq;
+    struct waiter *w; /* NULL: nobody waits */
+    bool restart_off; /* a restart under way was called off by this */
+};
+
+/* Who asked, and how: gone with the process, unlike the goal itself. */
+static void write_live(struct engine *g, const char *id, struct goal_write *gw)
+{
+    const struct goal_request *rq = gw->rq;
+    struct live *l;
+
+    mutex_lock(&g->lock);
+    l = live_of(g, id);
+    gw->restart_off = l->restart && !rq->restart;
+    l->restart = rq->restart;
+    if (rq->goal == GOAL_ABSENT || rq->by) {
+        str_set(&l->removed_by, rq->by);
+        l->remove_volumes = l->remove_volumes || rq->remove_volumes;
+        l->restart_at_ms = 0;
+    }
+    mutex_unlock(&g->lock);
+}
 
 static int write_goal(struct engine *g, struct container *c, void *arg, struct err *e)
 {
-    const struct goal_request *rq = arg;
+    struct goal_write *gw = arg;
+    const struct goal_request *rq = gw->rq;
 
-    (void)g;
     if (c->goal == GOAL_ABSENT && rq->goal != GOAL_ABSENT)
         return err_set(e, ERR_CONFLICT, "container is marked for removal and cannot be started");
     c->goal = rq->goal;
@@ -37,6 +68,9 @@ static int write_goal(struct engine *g, struct container *c, void *arg, struct e
     }
     if (rq->goal == GOAL_ABSENT)
         c->state.status = STATUS_REMOVING;
+    write_live(g, c->id, gw);
+    if (gw->w)
+        waiter_register(g, gw->w, gw->w->key, c->generation);
     return 0;
 }
 
@@ -48,25 +82,29 @@ static bool goal_durable(struct engine *g, const char *id)
     return c && container_durable(c) && (c->spec->restart != RESTART_NO || c->app[0]);
 }
 
+void restart_intent_done(struct engine *g, const char *id)
+{
+    cleanup_free char *key = str_printf("restart/%s", id);
+    struct err e = ERR_INIT;
+
+    if (state_intent_done(g->st, key, &e))
+        log_warn("restart is still noted as under way", "id=%.12s error=%s", id, log_quote(e.msg));
+}
+
 int container_set_goal(struct engine *g, const char *id, const struct goal_request *rq,
                        struct waiter *w, struct container **after, struct err *e)
 {
     bool durable = rq->goal == GOAL_ABSENT || goal_durable(g, id);
+    struct goal_write gw = {.rq = rq, .w = w};
     cleanup_container struct container *c = NULL;
-    struct live *l;
 
-    if (rq->goal == GOAL_ABSENT || rq->by) {
-        mutex_lock(&g->lock);
-        l = live_of(g, id);
-        str_set(&l->removed_by, rq->by);
-        l->remove_volumes = l->remove_volumes || rq->remove_volumes;
-        l->restart_at_ms = 0;
-        mutex_unlock(&g->lock);
-    }
-    if (container_change(g, id, durable, write_goal, (void *)rq, &c, e))
+    if (container_change(g, id, durable, write_goal, &gw, &c, e)) {
+        if (w)
+            waiter_forget(g, w);
         return -1;
-    if (w)
-        waiter_register(g, w, str_printf("container/%s", id), c->generation);
+    }
+    if (gw.restart_off)
+        restart_intent_done(g, id);
     if (after)
         *after = container_ref(c);
     queue_container(g, id, 0);
@@ -76,16 +114,12 @@ int container_set_goal(struct engine *g, const char *id, const struct goal_reque
 static int set_goal_and_wait(struct engine *g, const char *id, const struct goal_request *rq,
                              struct cancel *c, struct err *e)
 {
-    struct waiter w;
-    char *key;
-    int r;
+    cleanup_free char *key = str_printf("container/%s", id);
+    struct waiter w = {.key = key};
 
     if (container_set_goal(g, id, rq, &w, NULL, e))
         return -1;
-    key = (char *)w.key;
-    r = waiter_wait(g, &w, c, e);
-    free(key);
-    return r;
+    return waiter_wait(g, &w, c, e);
 }
 
 /* ------------------------------------------------------------ start, stop, restart */
@@ -130,35 +164,33 @@ int containers_stop(struct engine *g, const char *ref, const char *signal, int64
 
     if (containers_find(g, ref, &ct, e) || stop_request(g, ct, signal, timeout_s, &rq, e))
         return -1;
-    if (!is_running(ct) && ct->state.status != STATUS_RESTARTING)
+    if (!is_running(ct) && ct->state.status != STATUS_RESTARTING && !is_starting(ct))
         return err_set(e, ERR_NOT_MODIFIED, "container %s is already stopped", ct->name);
     return set_goal_and_wait(g, ct->id, &rq, c, e);
 }
 
-/* The intent survives the agent: adopt() finishes what was cut between stop and start. */
+/*
+ * One goal, not two calls in a row: a caller who hangs up does not leave it stopped.  The intent
+ * survives the agent; adopt() finishes what was cut between stop and start.
+ */
 int containers_restart(struct engine *g, const char *ref, const char *signal, int64_t timeout_s,
                        const char *by, struct cancel *c, struct err *e)
 {
     cleanup_container struct container *ct = NULL;
-    struct goal_request stop = {.by = by}, start = {.goal = GOAL_RUNNING, .by = by};
+    struct goal_request rq = {.by = by, .restart = true};
     cleanup_free char *key = NULL;
-    int r = 0;
 
-    if (containers_find(g, ref, &ct, e) || stop_request(g, ct, signal, timeout_s, &stop, e))
+    if (containers_find(g, ref, &ct, e) || stop_request(g, ct, signal, timeout_s, &rq, e))
         return -1;
     key = str_printf("restart/%s", ct->id);
-    start.keep = ct->spec->restart != RESTART_NO;
     if (state_intent_put(g->st, key, "restart", e))
         return -1;
-    if (is_running(ct) || ct->state.status == STATUS_RESTARTING)
-        r = set_goal_and_wait(g, ct->id, &stop, c, e);
-    if (r == 0)
-        r = set_goal_and_wait(g, ct->id, &start, c, e);
-    if (state_intent_done(g->st, key, r ? ERR_IGNORE : e))
-        r = -1;
-    if (r == 0)
-        event_emit_container(g, "restart", ct, by);
-    return r;
+    if (set_goal_and_wait(g, ct->id, &rq, c, e)) {
+        if (e->kind != ERR_CANCELLED)
+            restart_intent_done(g, ct->id);
+        return -1;
+    }
+    return 0;
 }
 
 static int not_running(const struct container *c, const char *what, struct err *e)
@@ -218,7 +250,7 @@ int containers_kill(struct engine *g, const char *ref, const char *signal, const
 int containers_pause(struct engine *g, const char *ref, bool paused, const char *by,
                      struct cancel *cn, struct err *e)
 {
-    cleanup_container struct container *c = NULL;
+    cleanup_container struct container *c = NULL, *after = NULL;
     struct goal_request rq = {.goal = paused ? GOAL_PAUSED : GOAL_RUNNING, .by = by};
 
     if (containers_find(g, ref, &c, e))
@@ -233,7 +265,12 @@ int containers_pause(struct engine *g, const char *ref, bool paused, const char 
     if (paused && c->state.status != STATUS_RUNNING)
         return not_running(c, "", e);
     rq.keep = c->spec->restart != RESTART_NO;
-    return set_goal_and_wait(g, c->id, &rq, cn, e);
+    if (set_goal_and_wait(g, c->id, &rq, cn, e))
+        return -1;
+    after = object_container(g, c->id);
+    if (paused && (!after || !is_running(after))) /* it ended before it could be frozen */
+        return not_running(c, "", e);
+    return 0;
 }
 
 /* ------------------------------------------------------------ rename, remove */
@@ -261,6 +298,13 @@ static int change_name(struct engine *g, struct container *c, void *arg, struct 
                        "able to reuse "
                        "that name.",
                        r->name, taken_by);
+    for (size_t i = 0; i < c->state.n_endpoints; i++) {
+        struct strv *names = &c->state.endpoints[i].dns_names;
+
+        for (size_t k = 0; k < names->n; k++)
+            if (strcmp(names->v[k], c->name) == 0)
+                str_set(&names->v[k], r->name);
+    }
     str_set(&c->name, r->name);
     return 0;
 }
@@ -286,6 +330,8 @@ int containers_rename(struct engine *g, const char *ref, const char *name, const
                        r.name);
     if (container_change(g, c->id, true, change_name, &r, &after, e))
         return -1;
+    for (size_t i = 0; i < after->state.n_endpoints; i++) /* whose hosts files have the old name */
+        queue_network(g, after->state.endpoints[i].network_id);
     event_for_container(&ev, "rename", after, by);
     kvs_setf(&ev.attributes, "oldName", "/%s", c->name);
     engine_event(g, &ev);
@@ -308,6 +354,8 @@ static int refuse_removal(const struct container *c, const char *ref, struct err
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         if (c->state.status == rows[i].status)
             return err_set(e, ERR_CONFLICT, "cannot remove container \"%s\": %s", ref, rows[i].why);
+    if (is_starting(c))
+        return err_set(e, ERR_CONFLICT, "cannot remove container \"%s\": %s", ref, rows[0].why);
     return 0;
 }
 

@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/fs.h"
 #include "base/id.h"
 #include "base/log.h"
@@ -153,6 +154,8 @@ static int join_network(struct engine *g, struct container *c, const char *name,
         return -1;
     if (on_network(c, net->id))
         return 0;
+    if (net->absent) /* on its way out: nobody gets on any more */
+        return err_set(e, ERR_NOT_FOUND, "network %s not found", net->name);
     d = net_driver_find(net->driver);
     if (!d)
         return err_set(e, ERR_NOT_FOUND, "network driver %s is not there", net->driver);
@@ -273,6 +276,8 @@ int endpoints_join(struct engine *g, const struct container *c, struct err *e)
         return 0;
     if (net_sandbox_ensure(netns, e))
         return -1;
+    if (FAULT("endpoint.sandbox"))
+        return err_set(e, ERR_IO, "namespace of %s: injected", c->name);
     for (size_t i = 0; i < c->state.n_endpoints; i++) {
         cleanup_network struct network *net = object_network(g, c->state.endpoints[i].network_id);
         const struct net_driver_ops *d = net ? net_driver_find(net->driver) : NULL;
@@ -284,6 +289,8 @@ int endpoints_join(struct engine *g, const struct container *c, struct err *e)
         describe(c, i, netns, &ep);
         if (join_one(g, d, net, &ep, e))
             return err_wrap(e, "failed to set up container networking: network %s", net->name);
+        if (FAULT("endpoint.join"))
+            return err_set(e, ERR_IO, "network %s: injected", net->name);
         emit_network(g, "connect", net, c);
         if (!net->predefined)
             queue_network(g, net->id);
@@ -329,6 +336,8 @@ int endpoints_leave(struct engine *g, const struct container *c, struct err *e)
         if (!net->predefined)
             queue_network(g, net->id);
     }
+    if (FAULT("endpoint.leave"))
+        return err_set(e, ERR_IO, "network of %s: injected", c->name);
     if (net_sandbox_remove(netns, r ? ERR_IGNORE : e))
         r = -1;
     net_ports_release(c->id);

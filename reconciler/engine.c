@@ -83,6 +83,7 @@ static void release(struct engine *g)
     cond_destroy(&g->workers_gone);
     mutex_destroy(&g->lock);
     mutex_destroy(&g->store);
+    mutex_destroy(&g->volume_mounts);
     free(g->id);
     free(g);
 }
@@ -99,6 +100,7 @@ int engine_open(const struct engine_config *cfg, struct state *st, struct images
     g->q = workqueue_new();
     g->stop = cancel_new();
     mutex_init(&g->store);
+    mutex_init(&g->volume_mounts);
     mutex_init(&g->lock);
     cond_init(&g->workers_gone);
     g->containers = MAP_INIT(unref_container);
@@ -136,12 +138,20 @@ int engine_start(struct engine *g, struct err *e)
     return workers_start(g, e);
 }
 
+void engine_stop(struct engine *g)
+{
+    if (!g || g->stopped)
+        return;
+    workers_stop(g);
+    events_close(g);
+    g->stopped = true;
+}
+
 void engine_close(struct engine *g)
 {
     if (!g)
         return;
-    workers_stop(g);
-    events_close(g);
+    engine_stop(g);
     release(g);
 }
 

@@ -51,7 +51,10 @@ int engine_open(const struct engine_config *cfg, struct state *st, struct images
                 struct runtime *rt, struct engine **out, struct err *e) MUST_USE;
 /* Re-adopts what runs, resolves intents by looking, removes leftovers, starts the workers. */
 int engine_start(struct engine *g, struct err *e) MUST_USE;
-void engine_close(struct engine *g); /* containers keep running */
+/* The workers end; containers keep running.  The runtime may still call in, so it is freed between.
+ */
+void engine_stop(struct engine *g);
+void engine_close(struct engine *g); /* stops, too, if need be */
 
 /* Removes every app, container, network and volume, and every trace in the kernel. */
 int engine_erase(struct engine *g, struct err *e) MUST_USE;

@@ -28,6 +28,7 @@ struct live {
     bool api_killed;       /* the exit to come was asked for by `kill` */
     char *removed_by;      /* who asked for the removal */
     bool remove_volumes;
+    bool restart; /* the stop under way is the first half of a restart */
 };
 
 /* One API call that waits for a worker to have dealt with its write. */
@@ -55,6 +56,7 @@ struct exec {
     char *id;
     struct exec_info info;
     int64_t ended_ms; /* monotonic; 0: not yet */
+    int64_t made_ms;
 };
 
 struct event_sub {
@@ -62,6 +64,7 @@ struct event_sub {
     struct engine *g;
     struct event *queue; /* ring of EVENT_QUEUE */
     size_t head, count;
+    int64_t past; /* the last number that came from the database */
     bool overflowed;
     struct notify *bell;
 };
@@ -72,13 +75,18 @@ struct app_model {
     int refs;
     struct app *app;
 };
+struct retry {
+    int64_t pause_ms, at_ms; /* monotonic */
+};
 struct app_live {
     struct app_record rec;
     struct app_model *model; /* the wanted one; NULL: none could be read yet */
     char *source_error;      /* of the last read of its files; NULL: fine */
     char *error;             /* of the last pass; NULL */
     int64_t error_since_ns;
-    int64_t backoff_ms, retry_at_ms;
+    struct map failing; /* what failed -> struct retry: it is left alone for a while */
+    struct map fetched; /* service: its image was asked for and waits to be used */
+    int hurried;        /* passes in a row that followed at once */
     bool was_ready;
     int64_t since_ns; /* of the present condition */
 };
@@ -93,6 +101,7 @@ struct engine {
     char *id;
 
     struct mutex store;
+    struct mutex volume_mounts; /* before lock; see container_steps.c */
     struct mutex lock;
     struct map containers, networks, volumes GUARDED_BY(lock); /* ID or name -> snapshot, counted */
     struct map names GUARDED_BY(lock);                         /* container name -> its ID */
@@ -103,7 +112,7 @@ struct engine {
     struct thread *workers;
     size_t n_workers, max_workers GUARDED_BY(lock);
     struct cond workers_gone;
-    bool open_for_work;
+    bool open_for_work, stopped;
 };
 
 /* ---- objects.c: snapshots */
@@ -120,8 +129,9 @@ void object_volume_drop(struct engine *g, const char *name);
 typedef int container_change_fn(struct engine *g, struct container *copy, void *arg, struct err *e);
 int container_change(struct engine *g, const char *id, bool durable, container_change_fn *fn,
                      void *arg, struct container **after, struct err *e) MUST_USE;
-int network_change(struct engine *g, const char *id, void (*fn)(struct network *copy),
-                   struct err *e) MUST_USE;
+/* Marks it for removal, unless a container is on it. */
+int network_mark_absent(struct engine *g, const char *id, int64_t *generation,
+                        struct err *e) MUST_USE;
 /* Must the change survive the power going?  Not for containers that would be removed anyway. */
 bool container_durable(const struct container *c);
 struct live *live_of(struct engine *g, const char *id) REQUIRES(g->lock); /* made when missing */
@@ -139,6 +149,7 @@ void workers_need(struct engine *g); /* after adding a key */
 
 /* ---- await.c */
 void waiter_register(struct engine *g, struct waiter *w, const char *key, int64_t generation);
+void waiter_forget(struct engine *g, struct waiter *w); /* instead of waiting; twice is fine */
 /* 0 when the worker said so; its error; or ERR_CANCELLED. */
 int waiter_wait(struct engine *g, struct waiter *w, struct cancel *c, struct err *e) MUST_USE;
 void waiters_post(struct engine *g, const char *key, int64_t generation,
@@ -189,6 +200,9 @@ int network_make(struct engine *g, struct network *wanted, const char *by, bool 
 /* ---- volumes.c */
 int volume_make(struct engine *g, struct volume *wanted, const char *by, struct volume **out,
                 struct err *e) MUST_USE;
+/* With its container: that one is no user any more. */
+int volume_remove_from(struct engine *g, const char *name, const char *container, const char *by,
+                       struct err *e) MUST_USE;
 
 /* ---- events.c */
 int events_open(struct engine *g, struct err *e) MUST_USE;
@@ -198,6 +212,7 @@ void event_emit_container(struct engine *g, const char *action, const struct con
 
 /* ---- execs.c */
 void exec_free(void *exec);
+void execs_forget(struct engine *g, const char *container_id) REQUIRES(g->lock);
 
 /* ---- adopt.c */
 int adopt(struct engine *g, struct err *e) MUST_USE;
@@ -211,9 +226,13 @@ struct goal_request {
     int stop_sig;         /* 0: the spec's */
     bool hold;            /* a stop that restart policy and app respect */
     bool remove_volumes;
+    bool restart; /* GOAL_STOPPED: and started again when it has ended */
 };
+/* w: its key is set by the caller, who waits with it when 0 comes back. */
 int container_set_goal(struct engine *g, const char *id, const struct goal_request *rq,
                        struct waiter *w, struct container **after, struct err *e) MUST_USE;
+
+void restart_intent_done(struct engine *g, const char *id);
 
 /* ---- apps.c */
 void app_live_free(void *a);
@@ -227,6 +246,11 @@ void app_world(struct engine *g, const char *name, struct container_list *cs,
 
 /* desired NULL: the app is to go */
 void app_plan_make(struct engine *g, const char *name, const struct app *desired, struct plan *out);
+/* What failed is tried again with growing pauses, each by itself.  *wait_ms: until the first of
+ * them may be tried; 0: none waits. */
+bool app_held(struct engine *g, const char *name, const char *what, int64_t *wait_ms);
+void app_failed(struct engine *g, const char *name, const char *what, int64_t *wait_ms);
+void app_went_well(struct engine *g, const char *name, const char *what);
 bool app_is_ready(struct engine *g, const char *name);
 
 /* ---- names.c */

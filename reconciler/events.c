@@ -34,6 +34,8 @@ void engine_event(struct engine *g, struct event *ev)
                  log_quote(e.msg));
     mutex_lock(&g->lock);
     for (struct event_sub *s = g->subs; s; s = s->next) {
+        if (ev->seq && ev->seq <= s->past)
+            continue; /* it has been read from the database */
         if (s->count == EVENT_QUEUE) {
             s->overflowed = true;
         } else {
@@ -117,6 +119,7 @@ static void prepend(struct event_sub *s, struct past *p)
     s->queue = joined;
     s->head = 0;
     s->count = n;
+    s->past = last;
     if (n)
         notify_ring(s->bell);
 }

@@ -9,7 +9,8 @@
 #include "base/id.h"
 #include "reconciler/engine_internal.h"
 
-#define KEPT_MS (5 * 60 * 1000)
+#define KEPT_MS       (5 * 60 * 1000)
+#define NEVER_USED_MS (60 * 60 * 1000) /* made, and not started since */
 
 void exec_free(void *p)
 {
@@ -38,12 +39,28 @@ static void forget_old(struct engine *g) REQUIRES(g->lock)
     for (size_t i = 0; map_at(&g->execs, &i, &key, &value); i++) {
         const struct exec *x = value;
 
-        if (x->ended_ms && now - x->ended_ms > KEPT_MS)
+        if ((x->ended_ms && now - x->ended_ms > KEPT_MS) ||
+            (!x->info.running && !x->info.exited && now - x->made_ms > NEVER_USED_MS))
             strv_add(&old, key);
     }
     for (size_t i = 0; i < old.n; i++)
         map_del(&g->execs, old.v[i]);
     strv_release(&old);
+}
+
+/* With its container. */
+void execs_forget(struct engine *g, const char *container_id)
+{
+    struct strv gone = {0};
+    const char *key;
+    void *value;
+
+    for (size_t i = 0; map_at(&g->execs, &i, &key, &value); i++)
+        if (strcmp(((const struct exec *)value)->info.container_id, container_id) == 0)
+            strv_add(&gone, key);
+    for (size_t i = 0; i < gone.n; i++)
+        map_del(&g->execs, gone.v[i]);
+    strv_release(&gone);
 }
 
 static int check_state(const struct container *c, const char *ref, struct err *e)
@@ -111,6 +128,7 @@ int execs_create(struct engine *g, const char *ref, struct exec_spec *spec, cons
     str_set(&spec->id, fresh);
     x = xcalloc(1, sizeof(*x));
     x->id = xstrdup(fresh);
+    x->made_ms = time_mono_ms();
     x->info.container_id = xstrdup(c->id);
     x->info.detach_keys = str_dup_or_null(detach_keys);
     x->info.spec = *spec;

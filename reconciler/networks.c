@@ -273,42 +273,13 @@ int networks_create(struct engine *g, struct network *wanted, const char *by, st
 
 /* ------------------------------------------------------------ removing */
 
-static int refuse_in_use(struct engine *g, const struct network *net, struct err *e)
-{
-    cleanup_buf struct buf who = BUF_INIT(4096);
-    const char *key;
-    void *value;
-    size_t n = 0;
-
-    mutex_lock(&g->lock);
-    for (size_t i = 0; map_at(&g->containers, &i, &key, &value); i++) {
-        const struct container *c = value;
-
-        for (size_t k = 0; k < c->state.n_endpoints; k++)
-            if (strcmp(c->state.endpoints[k].network_id, net->id) == 0)
-                buf_addf(&who, "%sname:\"%s\" id:\"%.12s\"", n++ ? ", " : "", c->name,
-                         c->state.endpoints[k].id);
-    }
-    mutex_unlock(&g->lock);
-    if (n == 0)
-        return 0;
-    return err_set(e, ERR_DENIED,
-                   "error while removing network: network %s has active endpoints (%s)", net->name,
-                   who.data);
-}
-
-static void mark_absent(struct network *copy)
-{
-    copy->absent = true;
-    copy->generation++;
-}
-
 int networks_remove(struct engine *g, const char *ref, const char *by, struct cancel *c,
                     struct err *e)
 {
     cleanup_network struct network *net = NULL;
     cleanup_free char *key = NULL;
-    struct waiter w;
+    struct waiter w = {0};
+    int64_t generation = 0;
 
     (void)by;
     if (networks_find(g, ref, &net, e))
@@ -316,10 +287,10 @@ int networks_remove(struct engine *g, const char *ref, const char *by, struct ca
     if (net->predefined)
         return err_set(e, ERR_DENIED, "%s is a pre-defined network and cannot be removed",
                        net->name);
-    if (refuse_in_use(g, net, e) || network_change(g, net->id, mark_absent, e))
+    if (network_mark_absent(g, net->id, &generation, e))
         return -1;
     network_key(net->id, &key);
-    waiter_register(g, &w, key, net->generation + 1);
+    waiter_register(g, &w, key, generation);
     queue_network(g, net->id);
     return waiter_wait(g, &w, c, e);
 }

@@ -44,6 +44,7 @@ void object_container_drop(struct engine *g, const char *id)
         map_del(&g->names, old->name);
     map_del(&g->containers, id);
     map_del(&g->live, id);
+    execs_forget(g, id);
     mutex_unlock(&g->lock);
 }
 
@@ -108,8 +109,32 @@ int container_change(struct engine *g, const char *id, bool durable, container_c
     return r;
 }
 
-int network_change(struct engine *g, const char *id, void (*fn)(struct network *copy),
-                   struct err *e)
+/* In use?  Asked under the store lock, since a container takes its addresses under it. */
+static int refuse_in_use(struct engine *g, const struct network *net, struct err *e)
+{
+    cleanup_buf struct buf who = BUF_INIT(4096);
+    const char *key;
+    void *value;
+    size_t n = 0;
+
+    mutex_lock(&g->lock);
+    for (size_t i = 0; map_at(&g->containers, &i, &key, &value); i++) {
+        const struct container *c = value;
+
+        for (size_t k = 0; k < c->state.n_endpoints; k++)
+            if (strcmp(c->state.endpoints[k].network_id, net->id) == 0)
+                buf_addf(&who, "%sname:\"%s\" id:\"%.12s\"", n++ ? ", " : "", c->name,
+                         c->state.endpoints[k].id);
+    }
+    mutex_unlock(&g->lock);
+    if (n == 0)
+        return 0;
+    return err_set(e, ERR_DENIED,
+                   "error while removing network: network %s has active endpoints (%s)", net->name,
+                   who.data);
+}
+
+int network_mark_absent(struct engine *g, const char *id, int64_t *generation, struct err *e)
 {
     cleanup_network struct network *now = NULL;
     struct network *copy;
@@ -121,8 +146,13 @@ int network_change(struct engine *g, const char *id, void (*fn)(struct network *
         mutex_unlock(&g->store);
         return err_set(e, ERR_NOT_FOUND, "network %s not found", id);
     }
+    if (refuse_in_use(g, now, e)) {
+        mutex_unlock(&g->store);
+        return -1;
+    }
     copy = network_copy(now);
-    fn(copy);
+    copy->absent = true;
+    *generation = ++copy->generation;
     r = state_network_put(g->st, copy, true, e);
     if (r == 0)
         object_network_put(g, copy);
@@ -156,8 +186,7 @@ static void queue_key(struct engine *g, const char *kind, const char *name, int6
     cleanup_free char *key = str_printf("%s/%s", kind, name);
 
     workqueue_add_after(g->q, key, delay_ms);
-    if (delay_ms <= 0)
-        workers_need(g);
+    workers_need(g);
 }
 
 void queue_container(struct engine *g, const char *id, int64_t delay_ms)

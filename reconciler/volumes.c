@@ -167,19 +167,24 @@ void volumes_users(struct engine *g, const char *name, struct strv *ids)
     mutex_unlock(&g->lock);
 }
 
-static int refuse_in_use(struct engine *g, const char *name, struct err *e)
+/* but: a container that is on its way out; NULL */
+static int refuse_in_use(struct engine *g, const char *name, const char *but, struct err *e)
 {
     cleanup_strv struct strv ids = {0};
     cleanup_free char *list = NULL;
 
     volumes_users(g, name, &ids);
+    for (size_t i = ids.n; but && i-- > 0;)
+        if (strcmp(ids.v[i], but) == 0)
+            strv_remove_at(&ids, i);
     if (ids.n == 0)
         return 0;
     list = str_join((const char *const *)ids.v, ids.n, ", ");
     return err_set(e, ERR_CONFLICT, "remove %s: volume is in use - [%s]", name, list);
 }
 
-int volumes_remove(struct engine *g, const char *name, bool force, const char *by, struct err *e)
+static int remove_volume(struct engine *g, const char *name, bool force, const char *but,
+                         const char *by, struct err *e)
 {
     cleanup_volume struct volume *v = object_volume(g, name);
     const struct vol_driver_ops *d;
@@ -191,7 +196,7 @@ int volumes_remove(struct engine *g, const char *name, bool force, const char *b
     if (!d)
         return -1;
     mutex_lock(&g->store);
-    r = refuse_in_use(g, name, e);
+    r = refuse_in_use(g, name, but, e);
     if (r == 0 && (d->remove(g->cfg.data_root, v, e) || state_volume_delete(g->st, name, e)))
         r = err_wrap(e, "remove %s", name);
     if (r == 0)
@@ -200,4 +205,15 @@ int volumes_remove(struct engine *g, const char *name, bool force, const char *b
     if (r == 0)
         emit(g, "destroy", v, by);
     return r;
+}
+
+int volumes_remove(struct engine *g, const char *name, bool force, const char *by, struct err *e)
+{
+    return remove_volume(g, name, force, NULL, by, e);
+}
+
+int volume_remove_from(struct engine *g, const char *name, const char *container, const char *by,
+                       struct err *e)
+{
+    return remove_volume(g, name, true, container, by, e);
 }

@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "reconciler/engine_internal.h"
 
-#define WORKERS_MAX     64
+#define WORKERS_MAX     256
 #define WORKERS_DEFAULT 4
 #define IDLE_MS         5000
 #define RETRY_FIRST_MS  500
@@ -92,6 +92,7 @@ static void worker_main(void *arg)
         char *key = workqueue_get(g->q, IDLE_MS);
 
         if (key) {
+            workers_need(g); /* somebody must be free for what becomes due meanwhile */
             handle(g, key);
             workqueue_done(g->q, key);
             free(key);
@@ -99,7 +100,8 @@ static void worker_main(void *arg)
             continue;
         }
         mutex_lock(&g->lock);
-        stay = !workqueue_stopping(g->q) && g->n_workers <= (size_t)g->cfg.workers;
+        stay = !workqueue_stopping(g->q) &&
+               (g->n_workers <= (size_t)g->cfg.workers || workqueue_backlog(g->q));
         if (!stay)
             g->n_workers--;
         cond_signal(&g->workers_gone);
