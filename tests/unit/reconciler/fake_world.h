@@ -27,6 +27,9 @@ struct world {
     int fail_at;    /* the n-th call that changes the world fails; 0: none */
     int calls;      /* so far */
     bool exit_fast; /* a started process ends at once */
+    bool fail_freeze;
+    _Atomic bool hold_starts, hold_stops; /* they block until this is false, or the engine closes */
+    _Atomic int starts, pulls;            /* asked for */
     int exit_code;
 };
 
