@@ -547,8 +547,7 @@ void app_plan_make(struct engine *g, const char *name, const struct app *desired
 
 int apps_plan(struct engine *g, const struct app *model, struct plan *out, struct err *e)
 {
-    if (check_owner(g, model->name, model->source, e))
-        return -1;
+    (void)e; /* whose app it is does not matter: nothing is changed */
     app_plan_make(g, model->name, model, out);
     return 0;
 }
