@@ -96,6 +96,7 @@ static void add_extra_hosts(const struct container *c, struct buf *b)
 static int write_hosts(struct engine *g, const struct container *c, const char *dir, struct err *e)
 {
     cleanup_buf struct buf b = BUF_INIT(FILE_MAX);
+    const char *own = str_empty(c->spec->hostname) ? c->name : c->spec->hostname;
 
     buf_add(&b, hosts_head, strlen(hosts_head));
     add_extra_hosts(c, &b);
@@ -104,11 +105,11 @@ static int write_hosts(struct engine *g, const struct container *c, const char *
 
         if (str_empty(ep->ipv4))
             continue;
-        buf_addf(&b, "%s\t%s", ep->ipv4, c->spec->hostname);
+        buf_addf(&b, "%s\t%s", ep->ipv4, own);
         if (!str_empty(c->spec->domainname))
-            buf_addf(&b, ".%s %s", c->spec->domainname, c->spec->hostname);
+            buf_addf(&b, ".%s %s", c->spec->domainname, own);
         for (size_t k = 0; k < ep->dns_names.n; k++)
-            if (strcmp(ep->dns_names.v[k], c->spec->hostname) != 0)
+            if (strcmp(ep->dns_names.v[k], own) != 0)
                 buf_addf(&b, " %s", ep->dns_names.v[k]);
         buf_add(&b, "\n", 1);
     }
