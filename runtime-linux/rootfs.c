@@ -7,7 +7,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -181,13 +183,36 @@ int rootfs_prepare(const struct oci_config *cfg, int *out, struct err *e)
 }
 
 /*
+ * Where the engine itself runs in a chroot, "/" is no mount: nothing can be attached over it or
+ * pivoted away from.  Entering the mount namespace anew leads to its own root, which is one.
+ */
+static int leave_chroot(struct err *e)
+{
+    struct statx sx;
+    cleanup_fd int ns = -1;
+
+    if (statx(AT_FDCWD, "/", 0, STATX_BASIC_STATS, &sx))
+        return err_os(e, errno, "look at /");
+    if (!(sx.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) ||
+        (sx.stx_attributes & STATX_ATTR_MOUNT_ROOT))
+        return 0;
+    ns = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    if (ns < 0 || setns(ns, CLONE_NEWNS))
+        return err_os(e, errno, "leave the chroot");
+    return 0;
+}
+
+/*
  * The new root goes over "/" itself, so no directory of the host has to be reachable by a child
  * that is nobody outside its user namespace.
  */
 int rootfs_pivot(int root, struct err *e)
 {
-    cleanup_fd int host = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    cleanup_fd int host = -1;
 
+    if (leave_chroot(e))
+        return -1;
+    host = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (host < 0)
         return err_os(e, errno, "open /");
     /* The sources of binds were cloned before this, so their propagation is not lost. */
