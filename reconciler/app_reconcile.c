@@ -412,6 +412,22 @@ static struct app_flags flags_of(struct engine *g, const char *name, bool not_re
     return f;
 }
 
+/* What is on its way out still is not there no more; whoever of them ends last queues the app. */
+static bool owns_any(struct engine *g, const char *name)
+{
+    const char *key;
+    bool any = false;
+    void *value;
+
+    mutex_lock(&g->lock);
+    for (size_t i = 0; !any && map_at(&g->containers, &i, &key, &value); i++)
+        any = strcmp(((const struct container *)value)->app, name) == 0;
+    for (size_t i = 0; !any && map_at(&g->networks, &i, &key, &value); i++)
+        any = str_eq(((const struct network *)value)->app, name);
+    mutex_unlock(&g->lock);
+    return any;
+}
+
 static int forget(struct engine *g, const char *name, struct err *e)
 {
     struct event ev;
@@ -516,7 +532,7 @@ int app_reconcile(struct engine *g, const char *name, int64_t *again_ms, struct 
     if (r || !p.held) /* what waits for its next try keeps its error */
         note_error(g, name, r ? e : NULL);
     if (r == 0 && f.absent && plan.n == 0)
-        r = forget(g, name, e);
+        r = owns_any(g, name) ? 0 : forget(g, name, e);
     else if (r == 0 && plan.n == 0)
         r = note_ready(g, name, p.app, e);
     *again_ms = soon(g, name, plan.n && p.done && !p.in_progress);

@@ -104,6 +104,10 @@ static int rt_running(struct runtime *rt, const struct container *c, const struc
         return -1;
     if (s->argv.n && strcmp(s->argv.v[0], "/nope") == 0)
         return err_set(e, ERR_INVALID, "exec: \"/nope\": stat /nope: no such file or directory");
+    if (world.fail_starts > 0) {
+        world.fail_starts--;
+        return err_set(e, ERR_IO, "no luck today");
+    }
     if (change("start the process", e))
         return -1;
     mutex_lock(&lock);

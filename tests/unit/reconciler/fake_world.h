@@ -24,13 +24,14 @@ struct world_container {
 
 struct world {
     struct world_container c[WORLD_MAX];
-    int fail_at;    /* the n-th call that changes the world fails; 0: none */
-    int calls;      /* so far */
-    bool exit_fast; /* a started process ends at once */
-    bool fail_freeze;
+    _Atomic int fail_at;    /* the n-th call that changes the world fails; 0: none */
+    _Atomic int calls;      /* so far */
+    _Atomic bool exit_fast; /* a started process ends at once */
+    _Atomic bool fail_freeze;
     _Atomic bool hold_starts, hold_stops; /* they block until this is false, or the engine closes */
     _Atomic int starts, pulls;            /* asked for */
-    int exit_code;
+    _Atomic int exit_code;
+    _Atomic int fail_starts; /* so many starts fail */
 };
 
 extern struct world world;
