@@ -1,5 +1,7 @@
-"""The measurements of tests/bench/run.  Each is taken in turn (A B C A B C ...), and a ratio is the median over the
-rounds of t(peer) / t(ballast): above 1, ballast is faster.  A command that fails is printed as FAILED."""
+"""The measurements of tests/bench/run.  Commands are taken in turn (A B C A B C ...), and a ratio is the median over the
+rounds of t(peer) / t(ballast): above 1, ballast is faster.  A command that fails is printed as FAILED.  Nothing waits for
+ever: a watchdog ends what takes longer than LIMIT, and the whole is bounded by tests/bench/run."""
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -8,34 +10,80 @@ import shutil
 import signal
 import socket
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
+sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 import images  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BIN, PEERS, CLIENTS = ROOT / "build/release/bin", ROOT / "build/peers", ROOT / "build/clients"
+BIN = pathlib.Path(os.environ.get("BALLAST_BIN", ROOT / "build/release/bin"))
+PEERS, CLIENTS = ROOT / "build/peers", ROOT / "build/clients"
 DOCKER = str(CLIENTS / "usr/bin/docker")
-RUNS = int(sys.argv[1]) if len(sys.argv) > 1 else 15
+NUMBERS = [a for a in sys.argv[1:] if a.isdigit()]
+WANTED = [a for a in sys.argv[1:] if not a.isdigit()]
+RUNS = int(NUMBERS[0]) if NUMBERS else 15
+LIMIT = 60
+RUNNING, CREATED = 50, 50
 WORK = pathlib.Path(tempfile.mkdtemp(prefix="bench-", dir="/var/tmp"))
 NULL = subprocess.DEVNULL
-started = []
+HOSTS = ("ballast", "dockerd")
+daemons, verdicts = {}, []
+
+
+# ------------------------------------------------------------ processes, bounded
+
+class Watchdog:
+    """Kills a process that takes too long.  (A wait with a timeout would poll, and so measure its own pauses.)"""
+
+    def __init__(self):
+        self.lock, self.process, self.until = threading.Lock(), None, 0
+        threading.Thread(target=self.watch, daemon=True).start()
+
+    def watch(self):
+        while True:
+            time.sleep(1)
+            with self.lock:
+                if self.process and time.monotonic() > self.until:
+                    self.process.kill()
+
+    def run(self, argv, limit=LIMIT, **kw):
+        p = subprocess.Popen([str(a) for a in argv], stdin=NULL, **kw)
+        with self.lock:
+            self.process, self.until = p, time.monotonic() + limit
+        out = p.communicate()[0] if kw.get("stdout") == subprocess.PIPE else None
+        code = p.wait()
+        with self.lock:
+            self.process = None
+        return code, out
+
+
+watchdog = Watchdog()
+
+
+def clock(argv):
+    begin = time.monotonic()
+    code, _ = watchdog.run(argv, stdout=NULL, stderr=NULL)
+    return time.monotonic() - begin, code
+
+
+def docker(host, *args, limit=LIMIT):
+    return watchdog.run([DOCKER, "-H", f"unix://{WORK}/{host}.sock", *args], limit, stdout=subprocess.PIPE, stderr=NULL, text=True)
 
 
 def spawn(name, *command, **env):
-    log = open(WORK / f"{name}.log", "wb")
-    p = subprocess.Popen([str(c) for c in command], stdout=log, stderr=log, stdin=NULL, env={**os.environ, **env})
-    started.append(p)
-    return p
+    with open(WORK / f"{name}.log", "ab") as log:
+        daemons[name] = subprocess.Popen([str(c) for c in command], stdout=log, stderr=log, stdin=NULL, env={**os.environ, **env})
 
 
 def ping(sock):
     try:
         with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(5)
             s.connect(str(sock))
             s.sendall(b"GET /_ping HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n")
             return b"200" in s.recv(4096)
@@ -43,59 +91,67 @@ def ping(sock):
         return False
 
 
-def wait_ping(sock, process, timeout=60):
+def start(name):
+    """Starts a daemon; the seconds until /_ping answers."""
     begin = time.monotonic()
-    while not ping(sock):
-        if process.poll() is not None or time.monotonic() - begin > timeout:
-            raise SystemExit(f"{sock} does not answer; see {WORK}")
-        time.sleep(0.002)
+    if name == "ballast":
+        spawn(name, BIN / "ballastd", "--config-file", "/dev/null", "--data-root", WORK / "b", "--exec-root", WORK / "run/b",
+              "--pidfile", WORK / "b.pid", "-H", f"unix://{WORK}/ballast.sock", "--log-level", "warn")
+    else:
+        spawn(name, PEERS / "usr/sbin/dockerd", "--config-file", "/dev/null", "--data-root", WORK / "d", "--exec-root", WORK / "run/d",
+              "--pidfile", WORK / "d.pid", "-H", f"unix://{WORK}/dockerd.sock", "--bip", "172.31.250.1/24",
+              "--userland-proxy=false", "--init-path", PEERS / "usr/bin/docker-init",
+              PATH=f"{PEERS}/usr/sbin:{PEERS}/usr/bin:{os.environ['PATH']}")
+    while not ping(WORK / f"{name}.sock"):
+        if daemons[name].poll() is not None or time.monotonic() - begin > LIMIT:
+            raise RuntimeError(f"{name} does not answer:\n{(WORK / f'{name}.log').read_text()[-2000:]}")
+        time.sleep(0.001)
     return time.monotonic() - begin
 
 
-def start_ours():
-    return spawn("ballastd", BIN / "ballastd", "--config-file", "/dev/null", "--data-root", WORK / "b", "--exec-root", WORK / "be",
-                 "--pidfile", WORK / "b.pid", "-H", f"unix://{WORK}/ballast.sock", "--log-level", "warn")
+def podman(*args):
+    return ["podman", "--root", WORK / "p", "--runroot", WORK / "run/p", "--cgroup-manager", "cgroupfs", "--runtime", "crun",
+            "--events-backend", "none", *args]
 
 
-def start_dockerd():
-    path = f"{PEERS}/usr/sbin:{PEERS}/usr/bin:{os.environ['PATH']}"
-    return spawn("dockerd", PEERS / "usr/sbin/dockerd", "--config-file", "/dev/null", "--data-root", WORK / "d", "--exec-root", WORK / "de",
-                 "--pidfile", WORK / "d.pid", "-H", f"unix://{WORK}/docker.sock", "--bip", "172.31.250.1/24", "--userland-proxy=false",
-                 "--init-path", PEERS / "usr/bin/docker-init", PATH=path)
+# ------------------------------------------------------------ figures
+
+def verdict(what, value, limit, unit="", below=True):
+    met = value <= limit if below else value >= limit
+    verdicts.append((what, value, limit, unit, below, met))
 
 
-def docker(host, *args, **kw):
-    return subprocess.run([DOCKER, "-H", f"unix://{WORK}/{host}.sock", *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          text=True, stdin=NULL, **kw)
-
-
-def clock(command):
-    begin = time.monotonic()
-    code = subprocess.run(command, stdout=NULL, stderr=NULL, stdin=NULL).returncode
-    return time.monotonic() - begin, code
-
-
-def interleave(title, commands, runs=RUNS, budget=""):
-    """commands: {name: argv}; the first is ours."""
+def interleave(title, commands, runs=RUNS):
+    """commands: {name: argv}.  {name: [seconds]}; the first is ours."""
     times, bad = {n: [] for n in commands}, set()
     for i in range(-2, runs):
         for name, argv in commands.items():
-            t, code = clock([str(a) for a in argv])
+            t, code = clock(argv)
             if code:
                 bad.add(name)
             if i >= 0:
                 times[name].append(t)
     ours = next(iter(commands))
-    print(f"\n{title}{'   (budget: ' + budget + ')' if budget else ''}")
+    print(f"\n{title}")
     for name in commands:
         ratio = statistics.median(a / b for a, b in zip(times[name], times[ours]))
-        print(f"  {name:<34}{statistics.median(times[name]) * 1e3:9.1f} ms   x {ratio:5.2f}{'   FAILED' if name in bad else ''}")
+        print(f"  {name:<34}{statistics.median(times[name]) * 1e3:9.1f} ms   x {ratio:5.2f}{'   FAILED' if name in bad else ''}",
+              flush=True)
+    return times
 
 
-def request(sock, path, n):
+def each(times, ours, theirs, less=None):
+    """Median over the rounds of ours / theirs; `less` is what both contain that is not theirs."""
+    base = statistics.median(times[less]) if less else 0
+    return statistics.median((a - base) / (b - base) for a, b in zip(times[ours], times[theirs]))
+
+
+def request(host, path, n):
+    """The median seconds of n requests over one connection, and the size of the answer."""
     times, size = [], 0
     with socket.socket(socket.AF_UNIX) as s:
-        s.connect(str(sock))
+        s.settimeout(LIMIT)
+        s.connect(f"{WORK}/{host}.sock")
         f = s.makefile("rb")
         for _ in range(n):
             begin = time.monotonic()
@@ -123,10 +179,10 @@ def memory(match):
     for p in filter(str.isdigit, os.listdir("/proc")):
         try:
             line = pathlib.Path(f"/proc/{p}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            if not re.search(match, line) or "bench" in line.split(" ")[0]:
+            if not re.match(r"(\S*/)?" + match, line) or str(WORK) not in line:
                 continue
             rows = dict(x.split(":") for x in pathlib.Path(f"/proc/{p}/smaps_rollup").read_text().splitlines()[1:])
-        except (OSError, IndexError):
+        except (OSError, ValueError):
             continue
         rss += int(rows["Rss"].split()[0])
         pss += int(rows["Pss"].split()[0])
@@ -139,132 +195,162 @@ def cpu(pid):
     return (int(f[11]) + int(f[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def bundle():
-    b = WORK / "bundle"
-    (b / "rootfs").mkdir(parents=True)
-    subprocess.run(["tar", "x", "-C", str(b / "rootfs")], input=images.busybox_layer(), check=True)
-    subprocess.run(["runc", "spec"], cwd=b, check=True)
-    spec = json.loads((b / "config.json").read_text())
-    spec["process"].update(terminal=False, args=["true"])
-    (b / "config.json").write_text(json.dumps(spec))
-    return b
+# ------------------------------------------------------------ what is measured
 
-
-def podman(*args):
-    return ["podman", "--root", str(WORK / "p"), "--runroot", str(WORK / "pr"), "--cgroup-manager", "cgroupfs", "--runtime", "crun",
-            "--events-backend", "none", *args]
-
-
-def main():
-    archive = images.busybox_archive(WORK / "busybox.tar")
-    start = {}
-    begin = time.monotonic()
-    ours = start_ours()
-    wait_ping(WORK / "ballast.sock", ours)
-    start["ballast"] = time.monotonic() - begin
-    begin = time.monotonic()
-    dockerd = start_dockerd()
-    wait_ping(WORK / "docker.sock", dockerd)
-    start["dockerd"] = time.monotonic() - begin
-    for host in ("ballast", "docker"):
-        done = docker(host, "load", "-i", archive)
-        if done.returncode:
-            raise SystemExit(f"{host}: {done.stderr}")
-    have_podman = subprocess.run(podman("load", "-i", str(archive)), stdout=NULL, stderr=NULL).returncode == 0
-
-    print("start-up until /_ping answers, nothing there yet")
-    for name, t in start.items():
-        print(f"  {name:<34}{t * 1e3:9.1f} ms   x {t / start['ballast']:5.2f}")
-
-    for net, budget in (("none", ""), ("bridge", "engine's share at most 1/8 of dockerd's; our CLI at most 1/10 of docker on dockerd")):
+def measure_run():
+    have_podman = watchdog.run(podman("load", "-i", WORK / "busybox.tar"), stdout=NULL, stderr=NULL)[0] == 0
+    for net in ("none", "bridge"):
+        args = ["run", "--rm", "--network", net, "busybox", "true"]
         commands = {
-            "docker run on ballast": [DOCKER, "-H", f"unix://{WORK}/ballast.sock", "run", "--rm", "--network", net, "busybox", "true"],
-            "ballast run": [BIN / "ballast", "-H", f"unix://{WORK}/ballast.sock", "run", "--rm", "--network", net, "busybox", "true"],
-            "docker run on dockerd": [DOCKER, "-H", f"unix://{WORK}/docker.sock", "run", "--rm", "--network", net, "busybox", "true"],
+            "docker run on ballast": [DOCKER, "-H", f"unix://{WORK}/ballast.sock", *args],
+            "ballast run": [BIN / "ballast", "-H", f"unix://{WORK}/ballast.sock", *args],
+            "docker run on dockerd": [DOCKER, "-H", f"unix://{WORK}/dockerd.sock", *args],
             "docker version (the CLI alone)": [DOCKER, "-H", f"unix://{WORK}/ballast.sock", "version"],
         }
         if have_podman:
-            commands["podman run"] = podman("run", "--rm", "--network", net, "busybox", "true")
-        interleave(f"run --rm true, network {net}", commands, budget=budget)
+            commands["podman run"] = podman("run", "--ulimit", "nofile=1024:1024", *args[1:])
+        t = interleave(f"run --rm true, network {net}", commands)
+        verdict(f"docker run, network {net}: the engine's share of dockerd's",
+                each(t, "docker run on ballast", "docker run on dockerd", "docker version (the CLI alone)"), 1 / 8)
+        verdict(f"ballast run, network {net}: of docker run on dockerd", each(t, "ballast run", "docker run on dockerd"), 1 / 10)
 
-    b = bundle()
-    interleave("OCI runtime, run of a bundle", {
+
+def measure_oci():
+    b = WORK / "bundle"
+    (b / "rootfs").mkdir(parents=True)
+    subprocess.run(["tar", "x", "-C", str(b / "rootfs")], input=images.busybox_layer(), check=True, timeout=LIMIT)
+    subprocess.run(["runc", "spec"], cwd=b, check=True, timeout=LIMIT)
+    spec = json.loads((b / "config.json").read_text())
+    spec["process"].update(terminal=False, args=["true"])
+    (b / "config.json").write_text(json.dumps(spec))
+    t = interleave("OCI runtime, run of a bundle", {
         "ballast-oci": [BIN / "ballast-oci", "run", "--bundle", b, "bench-ours"],
         "crun": ["crun", "run", "--bundle", b, "bench-crun"],
         "runc": ["runc", "run", "--bundle", b, "bench-runc"],
-    }, RUNS * 2, "at most 0.7 x crun")
+    }, RUNS * 2)
+    verdict("ballast-oci run: of crun run", each(t, "ballast-oci", "crun"), 0.7)
 
-    print("\nmemory, MB: RSS (PSS) of the agent, and of all shims   (budget: 12 idle, 16 with 50; shim 0.4 PSS)")
-    kinds = {"ballast": (rf"ballastd .*{WORK}", rf"ballast-shim .*{WORK}"),
-             "dockerd": (rf"(dockerd|containerd) .*{WORK}", rf"containerd-shim.*{WORK}/de")}
 
-    def show(when):
-        for name, (agent, shim) in kinds.items():
-            a, s = memory(agent), memory(shim)
-            each = f"{s[1] / s[2]:.2f} each" if s[2] else ""
-            print(f"  {name:<12}{when:<14}{a[0]:8.1f} ({a[1]:.1f})   shims: {s[2]:3d} x PSS {each}")
-    show("idle")
-    for host in ("ballast", "docker"):
-        procs = [subprocess.Popen([DOCKER, "-H", f"unix://{WORK}/{host}.sock", "run", "-d", "--name", f"m{i}", "busybox", "sleep", "100000"],
-                                  stdout=NULL, stderr=NULL) for i in range(50)]
-        for p in procs:
-            p.wait()
-    time.sleep(6)
-    show("50 running")
+def show_memory(when):
+    kinds = {"ballast": ("ballastd ", "ballast-shim "), "dockerd": ("(dockerd|containerd) ", "containerd-shim")}
+    seen = {}
+    for name, (agent, shim) in kinds.items():
+        a, s = memory(agent), memory(shim)
+        each_shim = s[1] / s[2] if s[2] else 0
+        print(f"  {name:<10}{when:<14}daemon RSS {a[0]:7.1f} (PSS {a[1]:.1f})   {s[2]:3d} shims, PSS {each_shim:.2f} each", flush=True)
+        seen[name] = (a[0], each_shim)
+    return seen["ballast"]
 
-    print("\nGET /containers/json with 50 running   (budget: at most 1/8 of dockerd's)")
-    mine, size = request(WORK / "ballast.sock", "/containers/json", 200)
-    theirs, their_size = request(WORK / "docker.sock", "/containers/json", 200)
-    print(f"  ballast {mine * 1e3:8.3f} ms ({size} bytes)\n  dockerd {theirs * 1e3:8.3f} ms ({their_size} bytes)   x {theirs / mine:.1f}")
 
+def fill(host):
+    """RUNNING containers that run and CREATED that do not."""
+    commands = [["run", "-d", "--name", f"m{i}", "busybox", "sleep", "100000"] for i in range(RUNNING)]
+    commands += [["create", "--name", f"c{i}", "busybox", "true"] for i in range(CREATED)]
     begin = time.monotonic()
-    ours.send_signal(signal.SIGKILL)
-    ours.wait()
-    killed = time.monotonic()
-    ours = start_ours()
-    wait_ping(WORK / "ballast.sock", ours)
-    print(f"\nrestart of the agent with 50 running, until /_ping answers: {(time.monotonic() - killed) * 1e3:.1f} ms   (budget: 100 with 100)")
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        codes = list(pool.map(lambda c: subprocess.run([DOCKER, "-H", f"unix://{WORK}/{host}.sock", *c], stdin=NULL, stdout=NULL,
+                                                       stderr=NULL, timeout=LIMIT).returncode, commands))
+    print(f"  {host:<10}{RUNNING} runs and {CREATED} creates, 8 at a time: {time.monotonic() - begin:.2f} s"
+          f"{'   FAILED' if any(codes) else ''}", flush=True)
 
-    for host in ("ballast", "docker"):
-        ids = docker(host, "ps", "-aq").stdout.split()
+
+def measure_many():
+    print("\nmemory, MB")
+    verdict("agent idle, RSS", show_memory("idle")[0], 12, " MB")
+    for host in HOSTS:
+        fill(host)
+    time.sleep(6)
+    agent, shim = show_memory(f"{RUNNING} running")
+    verdict(f"agent with {RUNNING} running and {CREATED} not, RSS", agent, 16, " MB")
+    verdict("shim, PSS", shim, 0.4, " MB")
+
+    for path, name in (("/containers/json", f"{RUNNING}"), ("/containers/json?all=1", f"{RUNNING + CREATED}")):
+        mine, size = request("ballast", path, 100)
+        theirs, their_size = request("dockerd", path, 100)
+        print(f"\nGET {path}, {name} containers\n  ballast {mine * 1e3:9.3f} ms ({size} bytes)"
+              f"\n  dockerd {theirs * 1e3:9.3f} ms ({their_size} bytes)   x {theirs / mine:.1f}", flush=True)
+        verdict(f"GET {path} with {name}: of dockerd's", mine / theirs, 1 / 8)
+
+    daemons["ballast"].send_signal(signal.SIGKILL)
+    daemons["ballast"].wait(LIMIT)
+    again = start("ballast")
+    print(f"\nstart of the agent with {RUNNING + CREATED} containers, until /_ping answers: {again * 1e3:.1f} ms", flush=True)
+    verdict(f"start with {RUNNING + CREATED} containers until /_ping", again * 1e3, 100, " ms")
+
+    took = {}
+    for host in HOSTS:
+        ids = docker(host, "ps", "-aq")[1].split()
         begin = time.monotonic()
-        docker(host, "rm", "-f", *ids)
-        print(f"rm -f of 50 on {host}: {time.monotonic() - begin:.2f} s")
+        code, _ = docker(host, "rm", "-f", *ids, limit=300)
+        took[host] = time.monotonic() - begin
+        print(f"rm -f of {len(ids)} on {host}: {took[host]:.2f} s{'   FAILED' if code else ''}", flush=True)
 
-    print("\nlog writing, 60 MB of 100-byte lines   (budget: 10 x dockerd, agent CPU 0)")
+
+def measure_logs():
     lines = 600000
+    print(f"\nlog writing, {lines} lines of 100 bytes")
     script = f"yes {'x' * 99} | head -n {lines}"
-    rates = {}
-    for host, process in (("ballast", ours), ("docker", dockerd)):
-        before = cpu(process.pid)
-        begin = time.monotonic()
-        docker(host, "run", "-d", "--name", "log", "--network", "none", "busybox", "sh", "-c", script)
-        docker(host, "wait", "log")
+    rates, used = {}, {}
+    for host in HOSTS:
+        before, begin = cpu(daemons[host].pid), time.monotonic()
+        docker(host, "run", "--name", "log", "--network", "none", "-d", "busybox", "sh", "-c", script)
+        docker(host, "wait", "log", limit=180)
         took = time.monotonic() - begin
-        rates[host] = lines * 100 / 1e6 / took
-        print(f"  {host:<10}{rates[host]:8.1f} MB/s   daemon CPU {cpu(process.pid) - before:.2f} s")
+        rates[host], used[host] = lines * 100 / 1e6 / took, cpu(daemons[host].pid) - before
         begin = time.monotonic()
-        out = subprocess.run([DOCKER, "-H", f"unix://{WORK}/{host}.sock", "logs", "log"], stdout=subprocess.PIPE, stderr=NULL).stdout
-        print(f"  {host:<10}docker logs: {len(out) / 1e6 / (time.monotonic() - begin):.1f} MB/s ({out.count(b'x' * 99)} lines)")
+        code, out = docker(host, "logs", "log", limit=180)
+        read = len(out) / 1e6 / (time.monotonic() - begin)
+        whole = "" if out.count("x" * 99) == lines else f"   FAILED: {out.count('x' * 99)} lines"
+        print(f"  {host:<10}{rates[host]:8.1f} MB/s   daemon CPU {used[host]:.2f} s   docker logs {read:.1f} MB/s{whole}", flush=True)
         docker(host, "rm", "-f", "log")
-    print(f"  ratio x {rates['ballast'] / rates['docker']:.1f}")
+    verdict("log writing: times dockerd's rate", rates["ballast"] / rates["dockerd"], 10, below=False)
+    verdict("log writing: CPU of the agent", used["ballast"], 0.05, " s")
 
 
-try:
-    main()
-finally:
-    for host in ("ballast", "docker"):
-        ids = docker(host, "ps", "-aq").stdout.split()
-        if ids:
-            docker(host, "rm", "-f", *ids)
-    for p in reversed(started):
+SECTIONS = {"run": measure_run, "oci": measure_oci, "many": measure_many, "logs": measure_logs}
+
+
+def main():
+    (WORK / "run").mkdir()  # in memory, as /run is
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", WORK / "run"], check=True, timeout=LIMIT)
+    archive = images.busybox_archive(WORK / "busybox.tar")
+    print("start until /_ping answers, nothing there yet")
+    for host in HOSTS:
+        print(f"  {host:<34}{start(host) * 1e3:9.1f} ms", flush=True)
+    for host in HOSTS:
+        if docker(host, "load", "-i", str(archive))[0]:
+            raise RuntimeError(f"{host} does not load the image")
+    for name, measure in SECTIONS.items():
+        if not WANTED or name in WANTED:
+            measure()
+    print("\nbudgets")
+    for what, value, limit, unit, below, met in verdicts:
+        print(f"  {'met   ' if met else 'MISSED'}  {what:<66}{value:8.3f}{unit}   ({'at most' if below else 'at least'} {limit:g}{unit})")
+
+
+def clean_up():
+    for host in HOSTS:
+        if host in daemons and daemons[host].poll() is None:
+            ids = (docker(host, "ps", "-aq")[1] or "").split()
+            if ids:
+                docker(host, "rm", "-f", *ids)
+    for p in reversed(list(daemons.values())):
         if p.poll() is None:
             p.terminate()
             try:
-                p.wait(30)
+                p.wait(20)
             except subprocess.TimeoutExpired:
                 p.kill()
-    for line in reversed(open("/proc/self/mountinfo").read().splitlines()):
-        if str(WORK) in line:
-            subprocess.run(["umount", "-l", line.split()[4]], stderr=NULL)
+    with open("/proc/self/mountinfo", encoding="utf-8") as f:
+        mounts = [line.split()[4] for line in f if str(WORK) in line]
+    for m in reversed(mounts):
+        subprocess.run(["umount", "-l", m], stderr=NULL, timeout=LIMIT, check=False)
     shutil.rmtree(WORK, ignore_errors=True)
+
+
+if unknown := [w for w in WANTED if w not in SECTIONS]:
+    raise SystemExit(f"bench: no such section: {' '.join(unknown)}; there are {' '.join(SECTIONS)}")
+try:
+    main()
+finally:
+    clean_up()
