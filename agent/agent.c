@@ -147,6 +147,10 @@ static int listen_on(struct agent *a, const char *address, struct err *e)
     if (api_listen(a->api, l, e))
         return -1;
     log_info("API listens", "address=%s", address);
+    if (str_starts(address, "tcp://") && !str_starts(address, "tcp://127.") &&
+        !str_starts(address, "tcp://localhost") && !str_starts(address, "tcp://[::1]"))
+        log_warn("whoever can reach this address is root on this machine: it has no authentication",
+                 "address=%s", address);
     return 0;
 }
 
