@@ -278,6 +278,7 @@ static int request_once(struct registry_conn *c, struct fetch_request *rq, const
 {
     cleanup_strv struct strv headers = {0};
     cleanup_free char *authorization = authorization_of(c->r);
+    int r;
 
     if (accept)
         strv_addf(&headers, "Accept: %s", accept);
@@ -285,7 +286,9 @@ static int request_once(struct registry_conn *c, struct fetch_request *rq, const
         strv_addf(&headers, "Authorization: %s", authorization);
     rq->headers = &headers;
     rq->insecure = c->r->insecure;
-    return fetch_start(c->fetch, rq, e);
+    r = fetch_start(c->fetch, rq, e);
+    rq->headers = NULL; /* they were for the start only */
+    return r;
 }
 
 /* A request, once more with an answer to the challenge if there was one. */

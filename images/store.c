@@ -182,7 +182,7 @@ static struct image *find_prefix_locked(struct images *im, const char *text)
     if (n == 0 || n > 64 || strspn(hex, "0123456789abcdef") != n)
         return NULL;
     for (size_t i = 0; map_at(&im->images, &i, &key, &value); i++) {
-        if (strncmp(digest_hex(key), hex, n))
+        if (strncmp(digest_hex(key), hex, n) != 0)
             continue;
         if (found) {
             image_unref(found);
