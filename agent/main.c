@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/memory.h"
 #include "agent/systemd.h"
 #include "base/log.h"
 #include "base/time.h"
@@ -66,7 +67,7 @@ static void serve(struct agent *a, const sigset_t *signals)
             malloc_stats();
             break;
         default:
-            malloc_trim(0); /* what a burst of containers took goes back */
+            memory_trim();
             break;
         }
     }
@@ -82,6 +83,7 @@ static int run(const struct config *c, const sigset_t *signals, struct err *e)
     log_info("ready", "version=%s in_ms=%lld", BALLAST_VERSION,
              (long long)(time_mono_ms() - began));
     systemd_notify("READY=1");
+    memory_after_start();
     serve(a, signals);
     systemd_notify("STOPPING=1");
     agent_close(a);

@@ -11,11 +11,13 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/sync.h"
+#include "base/time.h"
 #include "compose/compose.h"
 #include "reconciler/engine.h"
 
 #define RESCAN_MS   60000
 #define DEBOUNCE_MS 150
+#define PATIENCE_MS 2000 /* a directory that is never quiet is read all the same */
 
 struct directory_source {
     char *name, *path, *id; /* id: "directory:<name>" */
@@ -31,15 +33,17 @@ struct directory_source {
 
 /* What one scan saw. */
 struct scan {
-    struct strv seen;    /* app names */
-    struct strv origins; /* where each came from */
-    bool incomplete;     /* something could not be read: nothing may be removed */
+    struct strv seen;         /* app names */
+    struct strv origins;      /* where each came from */
+    struct strv broken, whys; /* origins that could not be read, and why */
 };
 
 static void scan_release(struct scan *sc)
 {
     strv_release(&sc->seen);
     strv_release(&sc->origins);
+    strv_release(&sc->broken);
+    strv_release(&sc->whys);
 }
 
 /* ------------------------------------------------------------ one project */
@@ -54,13 +58,28 @@ static char *guess_name(const char *origin)
     return name;
 }
 
-static void report(struct directory_source *s, struct scan *sc, const char *origin,
-                   const char *text)
+static void report(struct scan *sc, const char *origin, const char *text)
+{
+    strv_add(&sc->broken, origin);
+    strv_add(&sc->whys, text);
+}
+
+/*
+ * After everything else: a broken file's app may have moved to another file, or its name is only
+ * guessed, and neither may harm an app that another file asks for.
+ */
+static void put_error(struct directory_source *s, struct scan *sc, const char *origin,
+                      const char *text)
 {
     const char *known = map_get(&s->apps_of, origin);
     cleanup_free char *name = known ? xstrdup(known) : guess_name(origin);
     struct err e = ERR_INIT;
 
+    if (strv_has(&sc->seen, name)) {
+        log_error("not usable, and its name belongs to another project", "path=%s name=%s error=%s",
+                  origin, name, log_quote(text));
+        return;
+    }
     strv_add(&sc->seen, name);
     strv_add(&sc->origins, origin);
     if (apps_put_error(s->g, name, s->id, text, &e))
@@ -105,7 +124,7 @@ static void load_project(struct directory_source *s, struct scan *sc, const char
     o.source = s->id;
     o.default_name = name;
     if (compose_load(&o, &app, &e))
-        report(s, sc, origin, e.msg);
+        report(sc, origin, e.msg);
     else
         offer(s, sc, origin, app);
     strv_release(&files);
@@ -118,15 +137,25 @@ static bool is_yaml(const char *name)
     return name[0] != '.' && (str_ends(name, ".yaml") || str_ends(name, ".yml"));
 }
 
-static void watch_dir(struct directory_source *s, struct scan *sc, const char *dir)
+static void watch_dir(struct directory_source *s, const char *dir)
 {
     struct err e = ERR_INIT;
 
-    if (dirwatch_add(s->watch, dir, &e) && e.kind != ERR_NOT_FOUND) {
+    if (dirwatch_add(s->watch, dir, &e) && e.kind != ERR_NOT_FOUND)
         log_warn("directory not watched, only rescanned", "path=%s error=%s", dir,
                  log_quote(e.msg));
-        sc->incomplete = true;
-    }
+}
+
+/* It had an app: gone for good only when the directory itself can be read.  A link may point to
+ * what is not mounted yet. */
+static void probe(struct directory_source *s, struct scan *sc, const char *path)
+{
+    struct strv names = {0};
+    struct err e = ERR_INIT;
+
+    if (map_get(&s->apps_of, path) && fs_list(path, &names, &e))
+        report(sc, path, e.msg);
+    strv_release(&names);
 }
 
 static void scan_entry(struct directory_source *s, struct scan *sc, const char *name,
@@ -140,21 +169,16 @@ static void scan_entry(struct directory_source *s, struct scan *sc, const char *
     if (!fs_is_dir(path)) {
         if (files_are_apps && is_yaml(name))
             load_project(s, sc, s->path, path);
+        else
+            probe(s, sc, path);
         return;
     }
-    watch_dir(s, sc, path);
+    watch_dir(s, path);
     compose = compose_find_file(path);
-    if (compose) {
+    if (compose)
         load_project(s, sc, path, NULL);
-    } else if (map_get(&s->apps_of, path)) {
-        struct strv probe = {0};
-        struct err e = ERR_INIT;
-
-        /* It had an app: gone for good only when the directory itself can be read. */
-        if (fs_list(path, &probe, &e))
-            report(s, sc, path, e.msg);
-        strv_release(&probe);
-    }
+    else
+        probe(s, sc, path);
 }
 
 static int scan_all(struct directory_source *s, struct scan *sc, struct err *e)
@@ -164,31 +188,70 @@ static int scan_all(struct directory_source *s, struct scan *sc, struct err *e)
 
     if (fs_list(s->path, &names, e))
         return -1;
-    watch_dir(s, sc, s->path);
+    watch_dir(s, s->path);
     own = compose_find_file(s->path);
     if (own)
         load_project(s, sc, s->path, NULL);
     for (size_t i = 0; i < names.n; i++)
         scan_entry(s, sc, names.v[i], own == NULL);
+    for (size_t i = 0; i < sc->broken.n; i++)
+        put_error(s, sc, sc->broken.v[i], sc->whys.v[i]);
     return 0;
 }
 
-/* Apps of this source that no file asks for any more. */
-static void remove_missing(struct directory_source *s, const struct scan *sc)
+/* Apps of this source that no file asks for any more.  False: they are kept all the same. */
+static bool remove_missing(struct directory_source *s, const struct scan *sc)
 {
     struct strv names = {0};
     struct err e = ERR_INIT;
+    bool empty;
 
     apps_of_source(s->g, s->id, &names);
-    if (names.n && sc->seen.n == 0 && !s->allow_empty) {
+    empty = names.n && sc->seen.n == 0 && !s->allow_empty;
+    if (empty) {
         log_warn("source is empty: its apps stay as they are; set allow_empty to have them removed",
                  "source=%s path=%s apps=%zu", s->name, s->path, names.n);
-    } else if (!sc->incomplete) {
+    } else {
         for (size_t i = 0; i < names.n; i++)
             if (!strv_has(&sc->seen, names.v[i]) && apps_remove(s->g, names.v[i], s->id, &e))
                 log_error("app not removed", "app=%s error=%s", names.v[i], log_quote(e.msg));
     }
     strv_release(&names);
+    return !empty;
+}
+
+/* Where the apps that an earlier agent took over came from: a file may be broken by now. */
+static void remember_origins(struct directory_source *s)
+{
+    struct strv names = {0};
+
+    apps_of_source(s->g, s->id, &names);
+    for (size_t i = 0; i < names.n; i++) {
+        cleanup_app struct app *app = NULL;
+        const char *dir;
+
+        if (apps_model(s->g, names.v[i], &app, ERR_IGNORE) || !app)
+            continue;
+        dir = app->project_dir ? app->project_dir : "";
+        map_put(&s->apps_of, dir, xstrdup(app->name));
+        if (strcmp(dir, s->path) == 0 && app->files.n)
+            map_put(&s->apps_of, app->files.v[0], xstrdup(app->name));
+    }
+    strv_release(&names);
+}
+
+/* Origins that are not there any more say nothing of what may come in their place. */
+static void forget_origins(struct directory_source *s, const struct scan *sc)
+{
+    cleanup_strv struct strv gone = {0};
+    const char *origin;
+    void *name;
+
+    for (size_t i = 0; map_at(&s->apps_of, &i, &origin, &name); i++)
+        if (!strv_has(&sc->origins, origin) && !strv_has(&sc->broken, origin))
+            strv_add(&gone, origin);
+    for (size_t i = 0; i < gone.n; i++)
+        map_del(&s->apps_of, gone.v[i]);
 }
 
 void directory_source_rescan(struct directory_source *s)
@@ -200,28 +263,39 @@ void directory_source_rescan(struct directory_source *s)
     if (scan_all(s, &sc, &e))
         log_error("source not readable, its apps stay as they are", "source=%s error=%s", s->name,
                   log_quote(e.msg));
-    else
-        remove_missing(s, &sc);
+    else if (remove_missing(s, &sc))
+        forget_origins(s, &sc);
     mutex_unlock(&s->lock);
     scan_release(&sc);
 }
 
 /* ------------------------------------------------------------ the thread */
 
+/* Until something changed and it is quiet again (an editor writes in several steps), or the time
+ * for a rescan has come.  False: the source ends. */
+static bool wait_for_change(struct directory_source *s)
+{
+    struct err e = ERR_INIT;
+    int r = dirwatch_wait(s->watch, RESCAN_MS, s->stop, &e);
+    int64_t patience = time_mono_ms() + PATIENCE_MS;
+
+    while (r == 1 && time_mono_ms() < patience)
+        r = dirwatch_wait(s->watch, DEBOUNCE_MS, s->stop, &e);
+    if (r >= 0)
+        return true;
+    if (cancel_fired(s->stop))
+        return false;
+    log_error("source is not watched, only rescanned", "source=%s error=%s", s->name,
+              log_quote(e.msg));
+    return !cancel_sleep_ms(s->stop, RESCAN_MS);
+}
+
 static void run(void *arg)
 {
     struct directory_source *s = arg;
-    struct err e = ERR_INIT;
 
-    for (;;) {
-        int r = dirwatch_wait(s->watch, RESCAN_MS, s->stop, &e);
-
-        while (r == 1) /* wait until it is quiet: an editor writes in several steps */
-            r = dirwatch_wait(s->watch, DEBOUNCE_MS, s->stop, &e);
-        if (r < 0)
-            return;
+    while (wait_for_change(s))
         directory_source_rescan(s);
-    }
 }
 
 int directory_source_start(const struct directory_opts *o, struct engine *g,
@@ -230,7 +304,7 @@ int directory_source_start(const struct directory_opts *o, struct engine *g,
     struct directory_source *s = xcalloc(1, sizeof(*s));
 
     s->name = xstrdup(o->name);
-    s->path = xstrdup(o->path);
+    s->path = path_clean(o->path);
     s->id = str_printf("directory:%s", o->name);
     s->allow_empty = o->allow_empty;
     s->g = g;
@@ -241,6 +315,7 @@ int directory_source_start(const struct directory_opts *o, struct engine *g,
         directory_source_stop(s);
         return -1;
     }
+    remember_origins(s);
     directory_source_rescan(s);
     if (thread_start(&s->thread, "source", run, s, e)) {
         directory_source_stop(s);
