@@ -12,6 +12,26 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/time.h"
+
+#define LOCK_WAIT_MS 1000
+#define LOCK_STEP_MS 10
+
+/*
+ * An agent that was killed while it was starting a shim leaves a child that has the lock until it
+ * becomes that shim, which is a matter of milliseconds.
+ */
+static bool lock(int fd)
+{
+    int64_t until = time_mono_ms() + LOCK_WAIT_MS;
+
+    while (flock(fd, LOCK_EX | LOCK_NB)) {
+        if (errno != EWOULDBLOCK || time_mono_ms() > until)
+            return false;
+        time_sleep_ms(LOCK_STEP_MS);
+    }
+    return true;
+}
 
 int pidfile_lock_root(const char *data_root, struct err *e)
 {
@@ -22,7 +42,7 @@ int pidfile_lock_root(const char *data_root, struct err *e)
 
     if (fd < 0)
         return err_os(e, errno, "open %s", path);
-    if (flock(fd, LOCK_EX | LOCK_NB)) {
+    if (!lock(fd)) {
         n = read(fd, text, sizeof(text) - 1);
         text[n > 0 ? n : 0] = '\0';
         close(fd);
