@@ -221,7 +221,7 @@ def make_agent(work, name, archive, *args):
 
 
 def end_agent(agent):
-    if agent.process is None:
+    if agent.process is None or agent.process.poll() is not None:
         agent.start()
     for app in agent.json("/ballast/apps"):
         agent.http("DELETE", f"/ballast/apps/{app['name']}")
