@@ -228,13 +228,19 @@ def test_attach_sees_output_and_forwards_stdin(clean):
 
 
 def test_logs_tail_since_timestamps_and_follow(clean):
-    clean.docker("run", "-d", "--name", "logs", "busybox", "sh", "-c", "for i in 1 2 3 4 5; do echo line $i; done; echo bad >&2; sleep 1; echo end")
-    wait_for("first lines", lambda: "line 5" in clean.out("logs", "logs"))
+    clean.docker("run", "-d", "--name", "logs", "busybox", "sh", "-c",
+                 "for i in 1 2 3 4 5; do echo line $i; done; echo bad >&2; "
+                 "while [ ! -e /go ]; do sleep 0.05; done; echo end")
+    wait_for("first lines", lambda: "bad" in clean.docker("logs", "logs").stderr)
     assert clean.docker("logs", "--tail", "2", "logs").stdout.splitlines()[-1] == "line 5"
     assert clean.docker("logs", "logs").stderr == "bad\n"
     assert re.match(r"\d{4}-\d\d-\d\dT[\d:.]+Z line 1", clean.out("logs", "-t", "logs"))
-    followed = clean.docker("logs", "-f", "logs").stdout
-    assert followed.splitlines() == [f"line {i}" for i in range(1, 6)] + ["end"]
+    with subprocess.Popen([DOCKER, "logs", "-f", "logs"], env=clean.env(), text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL) as follower:
+        first = [follower.stdout.readline().strip() for _ in range(5)]
+        clean.docker("exec", "logs", "touch", "/go")
+        followed = first + follower.communicate(timeout=30 * SLOW)[0].splitlines()
+    assert followed == [f"line {i}" for i in range(1, 6)] + ["end"]
     assert clean.out("logs", "--since", "2099-01-01T00:00:00Z", "logs") == ""
 
 
