@@ -46,15 +46,15 @@ static void note(struct shim_log *l, int r, const struct err *e)
     l->failing = r != 0;
 }
 
+/* e: the caller's, since clearing one for every line costs as much as writing the line. */
 static void emit(struct shim_log *l, bool from_stderr, int64_t now, bool partial, const char *bytes,
-                 size_t n)
+                 size_t n, struct err *e)
 {
     struct log_line line = {
         .unix_ns = now, .from_stderr = from_stderr, .partial = partial, .bytes = bytes, .len = n};
-    struct err e = ERR_INIT;
 
-    if (l->ops->write(l->writer, &line, &e))
-        note(l, -1, &e);
+    if (l->ops->write(l->writer, &line, e))
+        note(l, -1, e);
 }
 
 static void keep(struct carry *c, const char *bytes, size_t n)
@@ -72,6 +72,7 @@ void shim_log_feed(struct shim_log *l, bool from_stderr, const char *bytes, size
     struct carry *c = &l->carry[from_stderr];
     const char *p = bytes, *end = bytes + n, *newline;
     int64_t now = time_wall_ns();
+    struct err e = ERR_INIT;
 
     while (p < end) {
         size_t rest, take;
@@ -82,10 +83,10 @@ void shim_log_feed(struct shim_log *l, bool from_stderr, const char *bytes, size
             take = LOG_LINE_MAX - c->len;
             if (c->len > 0) {
                 keep(c, p, take);
-                emit(l, from_stderr, now, true, c->bytes, c->len);
+                emit(l, from_stderr, now, true, c->bytes, c->len, &e);
                 c->len = 0;
             } else {
-                emit(l, from_stderr, now, true, p, take);
+                emit(l, from_stderr, now, true, p, take, &e);
             }
             p += take;
             rest -= take;
@@ -93,7 +94,8 @@ void shim_log_feed(struct shim_log *l, bool from_stderr, const char *bytes, size
         if (!newline || c->len > 0)
             keep(c, p, rest);
         if (newline) {
-            emit(l, from_stderr, now, false, c->len > 0 ? c->bytes : p, c->len > 0 ? c->len : rest);
+            emit(l, from_stderr, now, false, c->len > 0 ? c->bytes : p, c->len > 0 ? c->len : rest,
+                 &e);
             c->len = 0;
         }
         p += rest + (newline ? 1 : 0);
@@ -119,11 +121,13 @@ void shim_log_trim(struct shim_log *l)
 
 void shim_log_close(struct shim_log *l)
 {
+    struct err e = ERR_INIT;
+
     if (!l)
         return;
     for (int i = 0; i < 2; i++) {
         if (l->carry[i].len > 0)
-            emit(l, i == 1, time_wall_ns(), true, l->carry[i].bytes, l->carry[i].len);
+            emit(l, i == 1, time_wall_ns(), true, l->carry[i].bytes, l->carry[i].len, &e);
         free(l->carry[i].bytes);
     }
     shim_log_flush(l);

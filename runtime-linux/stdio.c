@@ -13,6 +13,7 @@
 #include "runtime-linux/stdio_internal.h"
 
 #define TTY_RETRY_MS 250
+#define PIPE_BYTES   (256 * 1024) /* of output: fewer changes between writer and reader */
 
 _Alignas(4096) char stdio_frame[FRAME_HEADER + STDIO_CHUNK];
 
@@ -46,6 +47,8 @@ static int make_pipe(int *ours, int *theirs, bool we_read, struct err *e)
 
     if (pipe2(fds, O_CLOEXEC))
         return err_os(e, errno, "pipe for the container's output");
+    if (we_read)
+        (void)fcntl(fds[0], F_SETPIPE_SZ, PIPE_BYTES); /* or what there is */
     *ours = fds[we_read ? 0 : 1];
     *theirs = fds[we_read ? 1 : 0];
     if (set_nonblocking(*ours))
