@@ -31,6 +31,7 @@ struct agent {
     struct api *api;
     struct directory_source **sources;
     size_t n_sources;
+    bool has_pidfile; /* it is ours: another agent's is not removed */
 };
 
 /* ------------------------------------------------------------ what the API asks back */
@@ -67,8 +68,9 @@ static int compose(void *arg, const char *name, const char *project_dir, const s
 
 /* ------------------------------------------------------------ coming up */
 
-static int open_roots(const struct config *c, struct err *e)
+static int open_roots(struct agent *a, struct err *e)
 {
+    const struct config *c = a->cfg;
     cleanup_free char *containers = path_join(c->data_root, "containers");
     cleanup_free char *volumes = path_join(c->data_root, "volumes");
     cleanup_free char *netns = path_join(c->exec_root, "netns");
@@ -77,7 +79,10 @@ static int open_roots(const struct config *c, struct err *e)
         pidfile_lock_root(c->data_root, e) || fs_mkdir_p(containers, 0710, e) ||
         fs_mkdir_p(volumes, 0701, e) || fs_mkdir_p(netns, 0700, e))
         return -1;
-    return str_empty(c->pidfile) ? 0 : pidfile_write(c->pidfile, e);
+    if (!str_empty(c->pidfile) && pidfile_write(c->pidfile, e))
+        return -1;
+    a->has_pidfile = !str_empty(c->pidfile);
+    return 0;
 }
 
 static int open_stores(struct agent *a, struct err *e)
@@ -221,7 +226,7 @@ int agent_erase(const struct config *c, struct err *e)
 
     a->cfg = c;
     umask(022);
-    r = open_roots(c, e) || open_stores(a, e) || open_engine(a, e) || engine_erase(a->g, e) ? -1
+    r = open_roots(a, e) || open_stores(a, e) || open_engine(a, e) || engine_erase(a->g, e) ? -1
                                                                                             : 0;
     agent_close(a);
     if (r || fs_remove_all(c->data_root, e) || fs_remove_all(c->exec_root, e))
@@ -235,7 +240,7 @@ int agent_open(const struct config *c, struct agent **out, struct err *e)
 
     a->cfg = c;
     umask(022);
-    if (open_roots(c, e) || open_stores(a, e) || open_engine(a, e) || open_api(a, e) ||
+    if (open_roots(a, e) || open_stores(a, e) || open_engine(a, e) || open_api(a, e) ||
         open_sources(a, e)) {
         agent_close(a);
         return -1;
@@ -267,7 +272,7 @@ void agent_close(struct agent *a)
         images_close(a->im);
     if (a->st)
         state_close(a->st);
-    if (!str_empty(a->cfg->pidfile))
+    if (a->has_pidfile)
         (void)!fs_remove(a->cfg->pidfile, ERR_IGNORE);
     free(a);
 }

@@ -79,8 +79,12 @@ int preload_images(struct images *im, const char *dir, struct err *e)
         return 0;
     if (fs_list(found, &names, e))
         return -1;
-    for (size_t i = 0; i < names.n; i++)
-        if (str_ends(names.v[i], ".tar") && load_one(im, found, names.v[i], e))
-            return -1;
+    for (size_t i = 0; i < names.n; i++) {
+        struct err bad = ERR_INIT;
+
+        /* A bad archive is no reason to leave every container without its agent. */
+        if (str_ends(names.v[i], ".tar") && load_one(im, found, names.v[i], &bad))
+            log_error("image not loaded", "file=%s error=%s", names.v[i], log_quote(bad.msg));
+    }
     return 0;
 }

@@ -334,7 +334,7 @@ static bool has_volumes(struct engine *g, const struct container_spec *s)
         if (s->mounts[i].type != MOUNT_VOLUME)
             continue;
         v = object_volume(g, s->mounts[i].source);
-        if (!v)
+        if (!v || volume_is_going(g, s->mounts[i].source))
             return false;
     }
     return true;

@@ -74,6 +74,7 @@ static void release(struct engine *g)
     map_release(&g->containers);
     map_release(&g->networks);
     map_release(&g->volumes);
+    map_release(&g->volumes_going);
     map_release(&g->names);
     map_release(&g->live);
     map_release(&g->execs);
@@ -106,6 +107,7 @@ int engine_open(const struct engine_config *cfg, struct state *st, struct images
     g->containers = MAP_INIT(unref_container);
     g->networks = MAP_INIT(unref_network);
     g->volumes = MAP_INIT(unref_volume);
+    g->volumes_going = MAP_INIT(free);
     g->names = MAP_INIT(free);
     g->live = MAP_INIT(live_free);
     g->execs = MAP_INIT(exec_free);

@@ -106,6 +106,7 @@ struct engine {
     struct map containers, networks, volumes GUARDED_BY(lock); /* ID or name -> snapshot, counted */
     struct map names GUARDED_BY(lock);                         /* container name -> its ID */
     struct map live, execs, apps GUARDED_BY(lock);
+    struct map volumes_going GUARDED_BY(lock); /* whose files are being removed right now */
     struct waiter *waiters GUARDED_BY(lock);
     struct container_wait *waits GUARDED_BY(lock);
     struct event_sub *subs GUARDED_BY(lock);
@@ -198,6 +199,7 @@ int network_make(struct engine *g, struct network *wanted, const char *by, bool 
                  struct cancel *c, char **id, struct err *e) MUST_USE;
 
 /* ---- volumes.c */
+bool volume_is_going(struct engine *g, const char *name);
 int volume_make(struct engine *g, struct volume *wanted, const char *by, struct volume **out,
                 struct err *e) MUST_USE;
 /* With its container: that one is no user any more. */

@@ -48,16 +48,23 @@ static void forget_old(struct engine *g) REQUIRES(g->lock)
     strv_release(&old);
 }
 
-/* With its container. */
+/* With its container; what was run may still be asked for its exit code for a while. */
 void execs_forget(struct engine *g, const char *container_id)
 {
     struct strv gone = {0};
     const char *key;
     void *value;
 
-    for (size_t i = 0; map_at(&g->execs, &i, &key, &value); i++)
-        if (strcmp(((const struct exec *)value)->info.container_id, container_id) == 0)
+    for (size_t i = 0; map_at(&g->execs, &i, &key, &value); i++) {
+        struct exec *x = value;
+
+        if (strcmp(x->info.container_id, container_id) != 0)
+            continue;
+        if (!x->info.running && !x->info.exited)
             strv_add(&gone, key);
+        else if (!x->ended_ms)
+            x->ended_ms = time_mono_ms(); /* its end may never be told */
+    }
     for (size_t i = 0; i < gone.n; i++)
         map_del(&g->execs, gone.v[i]);
     strv_release(&gone);

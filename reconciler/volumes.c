@@ -70,6 +70,11 @@ static int insert(struct engine *g, struct volume *v, const struct vol_driver_op
 {
     struct volume *there = object_volume(g, v->name);
 
+    if (volume_is_going(g, v->name)) {
+        volume_unref(there);
+        return err_set(e, ERR_CONFLICT, "create %s: a volume of this name is being removed",
+                       v->name);
+    }
     if (there) {
         if (same_again(there, v, e)) {
             volume_unref(there);
@@ -183,6 +188,37 @@ static int refuse_in_use(struct engine *g, const char *name, const char *but, st
     return err_set(e, ERR_CONFLICT, "remove %s: volume is in use - [%s]", name, list);
 }
 
+bool volume_is_going(struct engine *g, const char *name)
+{
+    bool going;
+
+    mutex_lock(&g->lock);
+    going = map_get(&g->volumes_going, name);
+    mutex_unlock(&g->lock);
+    return going;
+}
+
+/* From here on nobody gets to use it. */
+static int claim(struct engine *g, const char *name, const char *but, struct err *e)
+{
+    int r = 0;
+
+    mutex_lock(&g->store);
+    if (volume_is_going(g, name))
+        r = err_set(e, ERR_CONFLICT, "remove %s: it is being removed already", name);
+    if (r == 0)
+        r = refuse_in_use(g, name, but, e);
+    if (r == 0) {
+        mutex_lock(&g->lock);
+        map_put(&g->volumes_going, name, xstrdup(""));
+        mutex_unlock(&g->lock);
+    }
+    mutex_unlock(&g->store);
+    return r;
+}
+
+/* Its files may be many: nobody else waits for them.  The record goes last, so that what is cut
+ * short can be asked for again. */
 static int remove_volume(struct engine *g, const char *name, bool force, const char *but,
                          const char *by, struct err *e)
 {
@@ -193,18 +229,22 @@ static int remove_volume(struct engine *g, const char *name, bool force, const c
     if (!v)
         return force ? 0 : err_set(e, ERR_NOT_FOUND, "get %s: no such volume", name);
     d = driver_of(v, e);
-    if (!d)
+    if (!d || claim(g, name, but, e))
         return -1;
+    r = d->remove(g->cfg.data_root, v, e);
     mutex_lock(&g->store);
-    r = refuse_in_use(g, name, but, e);
-    if (r == 0 && (d->remove(g->cfg.data_root, v, e) || state_volume_delete(g->st, name, e)))
-        r = err_wrap(e, "remove %s", name);
+    if (r == 0)
+        r = state_volume_delete(g->st, name, e);
     if (r == 0)
         object_volume_drop(g, name);
+    mutex_lock(&g->lock);
+    map_del(&g->volumes_going, name);
+    mutex_unlock(&g->lock);
     mutex_unlock(&g->store);
-    if (r == 0)
-        emit(g, "destroy", v, by);
-    return r;
+    if (r)
+        return err_wrap(e, "remove %s", name);
+    emit(g, "destroy", v, by);
+    return 0;
 }
 
 int volumes_remove(struct engine *g, const char *name, bool force, const char *by, struct err *e)

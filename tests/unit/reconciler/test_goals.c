@@ -396,6 +396,39 @@ static void a_name_that_is_taken_leaves_no_volume(void **state)
     volume_list_release(&all);
 }
 
+static int call_prune(struct caller *c, struct err *e)
+{
+    for (int i = 0; i < 300; i++)
+        (void)!volumes_remove(g, c->id, true, "test", e);
+    return 0;
+}
+
+static void a_container_that_was_made_has_its_volumes(void **state)
+{
+    struct caller pruner = {.id = "data", .call = call_prune};
+
+    (void)state;
+    begin(&pruner);
+    for (int i = 0; i < 40; i++) {
+        cleanup_spec struct container_spec *s = container_spec_new();
+        struct container_create rq = {.spec = s, .by = "test"};
+        cleanup_free char *id = NULL;
+        struct strv warnings = {0};
+
+        str_set(&s->image, "base");
+        s->mounts = xcalloc(1, sizeof(*s->mounts));
+        s->n_mounts = 1;
+        s->mounts[0] = (struct mount_spec){.type = MOUNT_VOLUME};
+        s->mounts[0].source = xstrdup("data");
+        s->mounts[0].target = xstrdup("/data");
+        if (containers_create(g, &rq, &id, &warnings, ERR_IGNORE))
+            continue; /* it lost the race too often, and was told */
+        assert_ok(containers_start(g, id, "test", NULL, &e));
+        assert_ok(containers_remove(g, id, true, false, "test", NULL, &e));
+    }
+    (void)end(&pruner);
+}
+
 /* ------------------------------------------------------------ workers */
 
 static void long_stops_hold_up_nobody_elses_restart(void **state)
@@ -553,6 +586,7 @@ int main(void)
         TEST(what_ends_while_frozen_comes_back_running),
         TEST(a_forced_removal_is_told_as_an_end_with_its_code),
         TEST(a_name_that_is_taken_leaves_no_volume),
+        TEST(a_container_that_was_made_has_its_volumes),
         TEST(long_stops_hold_up_nobody_elses_restart),
         TEST(services_that_cannot_start_are_each_tried_with_pauses),
         TEST(an_image_that_cannot_be_had_is_asked_for_with_pauses),
