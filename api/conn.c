@@ -151,9 +151,8 @@ static void finish(struct request *rq, int rc, struct err *e)
 {
     if (rc)
         fail(rq, e);
-    else if (!rq->res.sent && !rq->res.hijacked && res_empty(rq, 200, e))
-        rq->res.close = true;
-    else if (!rq->res.ended && !rq->res.hijacked && res_end(rq, e))
+    else if (!rq->res.hijacked &&
+             ((!rq->res.sent && res_empty(rq, 200, e)) || (!rq->res.ended && res_end(rq, e))))
         rq->res.close = true;
     if (!rq->res.close && !http_body_drain(&rq->body, DRAIN_MAX))
         rq->res.close = true;

@@ -3,6 +3,7 @@
  * and the kernel's admin-guide/cgroup-v2.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -169,7 +170,7 @@ static int write_io_weight(const char *dir, int64_t weight, struct err *e)
         return cgroup_write_i64(dir, "io.bfq.weight", weight, e);
     if (!cgroup_file_exists(dir, "io.weight"))
         return cgroup_no_controller("the block I/O weight", "io", e);
-    text = str_printf("default %lld", (long long)(1 + (weight - 10) * 9999 / 990));
+    text = str_printf("default %" PRId64, 1 + (weight - 10) * 9999 / 990);
     return cgroup_write(dir, "io.weight", text, e);
 }
 

@@ -97,9 +97,7 @@ static int receive_all(int fd, char *p, size_t n, int64_t until_ms, struct cance
         if (got > 0) {
             p += got;
             n -= (size_t)got;
-        } else if (got == 0) {
-            return err_set(e, ERR_UNAVAILABLE, "the shim is gone");
-        } else if (errno == ECONNRESET) {
+        } else if (got == 0 || errno == ECONNRESET) {
             return err_set(e, ERR_UNAVAILABLE, "the shim is gone");
         } else if (errno != EAGAIN && errno != EINTR) {
             return err_os(e, errno, "receive from the shim");

@@ -285,6 +285,8 @@ void control_close(struct shim *s)
 
 void control_drop_all(struct shim *s)
 {
-    while (s->conns)
-        conn_free(s->conns);
+    for (struct conn *c = s->conns, *next; c; c = next) {
+        next = c->next;
+        conn_free(c);
+    }
 }

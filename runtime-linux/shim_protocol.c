@@ -40,7 +40,7 @@ void shim_header_encode(const struct shim_header *h, uint8_t out[SHIM_HEADER])
 
 int shim_header_decode(const uint8_t in[SHIM_HEADER], struct shim_header *out, struct err *e)
 {
-    if (memcmp(in, magic, sizeof(magic)))
+    if (memcmp(in, magic, sizeof(magic)) != 0)
         return err_set(e, ERR_INVALID, "not a message of the shim's protocol");
     out->version = get16(in + 4);
     out->kind = get16(in + 6);

@@ -260,6 +260,8 @@ void clients_end(struct stdio *io, const int *exit_code)
 void clients_free(struct stdio *io)
 {
     io->sink.left = NULL;
-    while (io->clients)
-        client_free(io->clients);
+    for (struct client *c = io->clients, *next; c; c = next) {
+        next = c->next;
+        client_free(c);
+    }
 }
