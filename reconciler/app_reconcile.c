@@ -78,71 +78,6 @@ static int op_create_volume(struct app_pass *p, const struct plan_op *op, struct
                    op->resource);
 }
 
-static int quiet_progress(void *arg, const struct progress *pr, struct err *e)
-{
-    (void)arg;
-    (void)pr;
-    (void)e;
-    return 0;
-}
-
-/* Asked for at a registry once per use: what waits for something else is not asked for again. */
-static bool was_fetched(struct app_pass *p, const char *service, bool now)
-{
-    struct app_live *a;
-    bool was = false;
-
-    mutex_lock(&p->g->lock);
-    a = map_get(&p->g->apps, p->name);
-    was = a && map_get(&a->fetched, service);
-    if (a && now)
-        map_put(&a->fetched, service, xstrdup(""));
-    mutex_unlock(&p->g->lock);
-    return was;
-}
-
-static void use_fetched(struct app_pass *p, const char *service)
-{
-    struct app_live *a;
-
-    mutex_lock(&p->g->lock);
-    a = map_get(&p->g->apps, p->name);
-    if (a)
-        map_del(&a->fetched, service);
-    mutex_unlock(&p->g->lock);
-}
-
-/* -1 with nothing in e: it failed and is not tried again yet. */
-static int ensure_image(struct app_pass *p, const struct app_service *s, struct err *e)
-{
-    cleanup_image struct image *img = NULL;
-    cleanup_free char *what = str_printf("image of %s", s->name);
-    struct pull_request rq = {.ref = s->spec->image};
-    struct err missing = ERR_INIT;
-    bool changed;
-
-    if (images_find(p->g->im, s->spec->image, &img, &missing) == 0 &&
-        (strcmp(s->pull_policy, "always") != 0 || was_fetched(p, s->name, false)))
-        return 0;
-    if (app_held(p->g, p->name, what, &p->wait_ms)) {
-        p->held = true;
-        return -1;
-    }
-    if (strcmp(s->pull_policy, "never") == 0) {
-        *e = missing;
-    } else {
-        log_info("pulling", "app=%s image=%s", p->name, s->spec->image);
-        if (images_pull(p->g->im, &rq, quiet_progress, NULL, p->g->stop, NULL, &changed, e) == 0) {
-            app_went_well(p->g, p->name, what);
-            (void)was_fetched(p, s->name, true);
-            return 0;
-        }
-        err_wrap(e, "service %s: pull %s", s->name, s->spec->image);
-    }
-    app_failed(p->g, p->name, what, &p->wait_ms);
-    return -1;
-}
-
 static int op_create_container(struct app_pass *p, const struct plan_op *op, struct err *e)
 {
     const struct app_service *s = app_find_service(p->app, op->service);
@@ -166,7 +101,7 @@ static int op_create_container(struct app_pass *p, const struct plan_op *op, str
     strv_release(&warnings);
     free(id);
     if (r == 0)
-        use_fetched(p, s->name);
+        app_image_used(p->g, p->name, s->name);
     return r ? err_wrap(e, "service %s", s->name) : 0;
 }
 
@@ -311,15 +246,17 @@ static int fetch_images(struct app_pass *p, const struct plan *plan, struct strv
             op->kind == PLAN_CREATE_CONTAINER && str_empty(op->waiting_for)
                 ? app_find_service(p->app, op->service)
                 : NULL;
-        struct err why = ERR_INIT;
+        enum app_image there =
+            s ? app_image_ensure(p->g, p->name, s, &p->wait_ms, r ? ERR_IGNORE : e)
+              : APP_IMAGE_THERE;
 
-        if (!s || ensure_image(p, s, &why) == 0)
+        if (there == APP_IMAGE_THERE)
             continue;
         strv_add(without, s->name);
-        if (why.kind != ERR_OK && r == 0) {
-            *e = why;
+        if (there == APP_IMAGE_FAILED)
             r = -1;
-        }
+        else
+            p->held = true;
     }
     return r;
 }
@@ -362,7 +299,7 @@ static int do_ready(struct app_pass *p, const struct plan *plan, struct err *e)
     return r;
 }
 
-static void note_error(struct engine *g, const char *name, const struct err *e)
+void app_note_error(struct engine *g, const char *name, const struct err *e)
 {
     struct app_live *a;
     bool news = false;
@@ -530,7 +467,7 @@ int app_reconcile(struct engine *g, const char *name, int64_t *again_ms, struct 
         (void)flags_of(g, name, true);
     r = do_ready(&p, &plan, e);
     if (r || !p.held) /* what waits for its next try keeps its error */
-        note_error(g, name, r ? e : NULL);
+        app_note_error(g, name, r ? e : NULL);
     if (r == 0 && f.absent && plan.n == 0)
         r = owns_any(g, name) ? 0 : forget(g, name, e);
     else if (r == 0 && plan.n == 0)

@@ -85,7 +85,7 @@ struct app_live {
     char *error;             /* of the last pass; NULL */
     int64_t error_since_ns;
     struct map failing; /* what failed -> struct retry: it is left alone for a while */
-    struct map fetched; /* service: its image was asked for and waits to be used */
+    struct map fetched; /* service -> see app_images.c */
     int hurried;        /* passes in a row that followed at once */
     bool was_ready;
     int64_t since_ns; /* of the present condition */
@@ -138,10 +138,11 @@ bool container_durable(const struct container *c);
 struct live *live_of(struct engine *g, const char *id) REQUIRES(g->lock); /* made when missing */
 void live_free(void *l);
 
-/* ---- queue_keys: "container/<id>", "network/<id>", "app/<name>" */
+/* ---- queue_keys: "container/<id>", "network/<id>", "app/<name>", "pull/<app>/<service>" */
 void queue_container(struct engine *g, const char *id, int64_t delay_ms);
 void queue_network(struct engine *g, const char *id);
 void queue_app(struct engine *g, const char *name, int64_t delay_ms);
+void queue_pull(struct engine *g, const char *app, const char *service);
 
 /* ---- worker.c: a pool that grows with the backlog */
 int workers_start(struct engine *g, struct err *e) MUST_USE;
@@ -253,6 +254,20 @@ void app_plan_make(struct engine *g, const char *name, const struct app *desired
 bool app_held(struct engine *g, const char *name, const char *what, int64_t *wait_ms);
 void app_failed(struct engine *g, const char *name, const char *what, int64_t *wait_ms);
 void app_went_well(struct engine *g, const char *name, const char *what);
+/* NULL: the last pass had none. */
+void app_note_error(struct engine *g, const char *name, const struct err *e);
+
+/* ---- app_images.c */
+enum app_image {
+    APP_IMAGE_THERE,
+    APP_IMAGE_LATER,  /* it is being pulled, or its next pull has to wait */
+    APP_IMAGE_FAILED, /* just now, see e */
+};
+enum app_image app_image_ensure(struct engine *g, const char *app, const struct app_service *s,
+                                int64_t *wait_ms, struct err *e);
+/* A container was made from it: the next one may ask again. */
+void app_image_used(struct engine *g, const char *app, const char *service);
+int app_image_pull(struct engine *g, const char *name, int64_t *again_ms, struct err *e);
 bool app_is_ready(struct engine *g, const char *name);
 
 /* ---- names.c */

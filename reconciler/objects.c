@@ -181,9 +181,10 @@ struct live *live_of(struct engine *g, const char *id)
     return l;
 }
 
-static void queue_key(struct engine *g, const char *kind, const char *name, int64_t delay_ms)
+static void queue_key(struct engine *g, const char *kind, const char *name, const char *part,
+                      int64_t delay_ms)
 {
-    cleanup_free char *key = str_printf("%s/%s", kind, name);
+    cleanup_free char *key = str_printf("%s/%s%s%s", kind, name, part ? "/" : "", part ? part : "");
 
     workqueue_add_after(g->q, key, delay_ms);
     workers_need(g);
@@ -191,15 +192,20 @@ static void queue_key(struct engine *g, const char *kind, const char *name, int6
 
 void queue_container(struct engine *g, const char *id, int64_t delay_ms)
 {
-    queue_key(g, "container", id, delay_ms);
+    queue_key(g, "container", id, NULL, delay_ms);
 }
 
 void queue_network(struct engine *g, const char *id)
 {
-    queue_key(g, "network", id, 0);
+    queue_key(g, "network", id, NULL, 0);
 }
 
 void queue_app(struct engine *g, const char *name, int64_t delay_ms)
 {
-    queue_key(g, "app", name, delay_ms);
+    queue_key(g, "app", name, NULL, delay_ms);
+}
+
+void queue_pull(struct engine *g, const char *app, const char *service)
+{
+    queue_key(g, "pull", app, service, 0);
 }

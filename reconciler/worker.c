@@ -26,6 +26,7 @@ static const struct {
     {"container/", container_reconcile},
     {"network/",   network_reconcile  },
     {"app/",       app_reconcile      },
+    {"pull/",      app_image_pull     },
 };
 
 static bool may_pass(enum err_kind kind)

@@ -521,10 +521,11 @@ int images_pull(struct images *im, const struct pull_request *rq, progress_fn *p
     (void)im;
     (void)progress;
     (void)arg;
-    (void)c;
     (void)out;
     (void)changed;
     world.pulls++;
+    if (held(&world.hold_pulls, c, e))
+        return -1;
     return err_set(e, ERR_UNAVAILABLE, "pull %s: no registry in this world", rq->ref);
 }
 

@@ -28,8 +28,9 @@ struct world {
     _Atomic int calls;      /* so far */
     _Atomic bool exit_fast; /* a started process ends at once */
     _Atomic bool fail_freeze;
-    _Atomic bool hold_starts, hold_stops; /* they block until this is false, or the engine closes */
-    _Atomic int starts, pulls;            /* asked for */
+    _Atomic bool hold_starts, hold_stops,
+        hold_pulls;            /* they block until this is false, or the engine closes */
+    _Atomic int starts, pulls; /* asked for */
     _Atomic int exit_code;
     _Atomic int fail_starts; /* so many starts fail */
 };

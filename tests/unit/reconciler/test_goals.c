@@ -56,7 +56,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    world.hold_starts = world.hold_stops = false;
+    world.hold_starts = world.hold_stops = world.hold_pulls = false;
     close_engine();
     return fs_remove_all(root, ERR_IGNORE);
 }
@@ -85,6 +85,13 @@ static enum container_status status_of(const char *id)
 
     assert_ok(containers_find(g, id, &c, &e));
     return c->state.status;
+}
+
+static bool exists(const char *ref)
+{
+    cleanup_container struct container *c = NULL;
+
+    return containers_find(g, ref, &c, ERR_IGNORE) == 0;
 }
 
 static void wait_status(const char *id, enum container_status want)
@@ -520,6 +527,32 @@ static void an_image_that_cannot_be_had_is_asked_for_with_pauses(void **state)
     wait_status("shop-s0-1", STATUS_RUNNING);
 }
 
+static void a_long_pull_holds_up_neither_the_others_nor_the_apps_end(void **state)
+{
+    struct app *a = app_of("sleep", "sleep");
+    struct strv names = {0};
+
+    (void)state;
+    str_set(&a->services[0].spec->image, "elsewhere");
+    app_hash(a);
+    world.hold_pulls = true;
+    assert_ok(apps_put(g, a, &e));
+    wait_count(&world.pulls, 1);
+    for (int i = 0; i < 1000 && !exists("shop-s1-1"); i++)
+        time_sleep_ms(2);
+    wait_status("shop-s1-1", STATUS_RUNNING);
+    assert_ok(apps_remove(g, "shop", "test", &e));
+    for (int i = 0; i < 1000; i++) {
+        strv_release(&names);
+        apps_names(g, &names);
+        if (names.n == 0)
+            break;
+        time_sleep_ms(2);
+    }
+    assert_int_equal(names.n, 0);
+    assert_int_equal(world.pulls, 1);
+}
+
 static void a_change_in_place_keeps_what_the_image_gave(void **state)
 {
     cleanup_container struct container *before = NULL, *c = NULL;
@@ -590,6 +623,7 @@ int main(void)
         TEST(long_stops_hold_up_nobody_elses_restart),
         TEST(services_that_cannot_start_are_each_tried_with_pauses),
         TEST(an_image_that_cannot_be_had_is_asked_for_with_pauses),
+        TEST(a_long_pull_holds_up_neither_the_others_nor_the_apps_end),
         TEST(a_change_in_place_keeps_what_the_image_gave),
         TEST(an_app_put_back_while_it_goes_is_there_in_the_end),
     };
