@@ -9,7 +9,7 @@ import urllib.request
 
 import pytest
 
-from conftest import BIN, COMPOSE, ROOT, end_agent, make_agent, wait_for
+from conftest import COMPOSE, ROOT, end_agent, make_agent, wait_for
 
 TWO = """name: two
 services:
@@ -188,8 +188,6 @@ def test_apply_and_remove_by_hand(two, work):
     assert containers(two, "hand") == {}
 
 
-@pytest.mark.skipif(not (BIN.parent / "share/ballast/images").exists(),
-                    reason="this build has no example image: sanitizers do not link statically")
 def test_the_hello_example_with_compose(work, archive):
     agent = make_agent(work, "hello-agent", archive)
     try:
