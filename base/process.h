@@ -22,6 +22,7 @@ struct process_fd {
 
 struct process_opts {
     const char *const *argv; /* argv[0] is looked up in PATH unless it has a '/' */
+    const char *program;     /* to be started in place of argv[0]; NULL: that */
     const char *const *envp; /* NULL: ours */
     const struct process_fd *fds;
     size_t n_fds; /* 0, 1, 2 not named: /dev/null */

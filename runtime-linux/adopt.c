@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/fs.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/time.h"
 #include "runtime-linux/cgroup.h"
@@ -96,6 +97,14 @@ static int look_at_files(const struct runtime_linux *rl, const char *id,
         out->oom_killed = r.oom_killed;
         out->started_ns = r.started_ns;
         out->finished_ns = r.finished_ns;
+        return 0;
+    }
+    if (why.kind == ERR_INVALID) { /* the power went before the disk had it: as good as lost */
+        log_warn("exit record is damaged", "reason=%s", log_quote(why.msg));
+        out->phase = CONTAINER_EXITED;
+        out->lost = true;
+        out->exit_code = LOST_CODE;
+        out->finished_ns = exit_record_time(data_dir);
         return 0;
     }
     if (why.kind != ERR_NOT_FOUND) {

@@ -9,9 +9,11 @@
 #include <unistd.h>
 
 #include "base/fs.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/stream_fd.h"
 #include "runtime-linux/client_internal.h"
+#include "runtime-linux/exe_guard.h"
 
 #define SHIM_PROGRAM    "ballast-shim"
 #define EXEC_TIMEOUT_MS 120000
@@ -158,6 +160,8 @@ static void client_free(struct runtime *rt)
     free(rl->data_root);
     free(rl->exec_root);
     free(rl->shim_path);
+    free(rl->shim_exec);
+    fd_close(rl->shim_fd);
     free(rl);
 }
 
@@ -196,6 +200,26 @@ static int default_shim_path(char **out, struct err *e)
     return 0;
 }
 
+/*
+ * Guarded once here, it need not guard itself in every start.  All shims of this agent are the one
+ * that was there when it began, whatever is installed meanwhile.  The child has closed what it
+ * inherits by the time it executes, so it takes the descriptor from its parent.
+ */
+static void guard_shim(struct runtime_linux *rl)
+{
+    struct err e = ERR_INIT;
+
+    rl->shim_fd = exe_guard_open(rl->shim_path, &e);
+    if (rl->shim_fd < 0)
+        log_debug("shims guard themselves", "reason=%s", log_quote(e.msg));
+    else
+        rl->shim_exec = str_printf("/proc/%d/fd/%d", (int)getpid(), rl->shim_fd);
+    if (rl->shim_exec && access(rl->shim_exec, X_OK) == 0)
+        return;
+    free(rl->shim_exec); /* for example, a /proc of another process namespace */
+    rl->shim_exec = xstrdup(rl->shim_path);
+}
+
 int runtime_open(const struct runtime_config *cfg, struct runtime **out, struct err *e)
 {
     struct runtime_linux *rl;
@@ -217,6 +241,7 @@ int runtime_open(const struct runtime_config *cfg, struct runtime **out, struct 
     rl->data_root = xstrdup(cfg->data_root);
     rl->exec_root = xstrdup(cfg->exec_root);
     rl->shim_path = shim;
+    guard_shim(rl);
     rl->watch = watch_new();
     *out = &rl->base;
     return 0;

@@ -28,6 +28,8 @@ struct watch;
 struct runtime_linux {
     struct runtime base; /* must be first */
     char *data_root, *exec_root, *shim_path;
+    int shim_fd;     /* the shim, out of containers' reach, as exe_guard.h says; -1: none */
+    char *shim_exec; /* what is executed: the descriptor, or shim_path */
     struct watch *watch;
 };
 

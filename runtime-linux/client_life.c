@@ -119,6 +119,7 @@ static int spawn_shim(const struct runtime_linux *rl, const struct container *c,
             {theirs, READY_FD},
         };
         const struct process_opts opts = {.argv = (const char *const *)argv.v,
+                                          .program = rl->shim_exec,
                                           .envp = env,
                                           .fds = map,
                                           .n_fds = ARRAY_LEN(map),

@@ -1,14 +1,18 @@
 /* exit_record: see exit_record.h. */
 #include "runtime-linux/exit_record.h"
 
+#include <sys/stat.h>
+
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/time.h"
 
 #define EXIT_FILE "exit.json"
 #define EXIT_MAX  4096
 
-int exit_record_write(const char *data_dir, const struct exit_record *r, struct err *e)
+int exit_record_write(const char *data_dir, const struct exit_record *r, bool durable,
+                      struct err *e)
 {
     cleanup_free char *path = path_join(data_dir, EXIT_FILE);
     cleanup_buf struct buf json = BUF_INIT(EXIT_MAX);
@@ -21,7 +25,7 @@ int exit_record_write(const char *data_dir, const struct exit_record *r, struct 
     jsonw_ki64(&w, "finished_ns", r->finished_ns);
     jsonw_end_obj(&w);
     buf_add(&json, "\n", 1);
-    return fs_write_atomic(path, json.data, json.len, 0600, true, e);
+    return fs_write_atomic(path, json.data, json.len, 0600, durable, e);
 }
 
 int exit_record_read(const char *data_dir, struct exit_record *out, struct err *e)
@@ -33,14 +37,27 @@ int exit_record_read(const char *data_dir, struct exit_record *out, struct err *
 
     if (fs_read(path, &text, e))
         return -1;
-    if (json_parse(text.data, text.len, &doc, e))
-        return err_wrap(e, "%s", path);
+    if (json_parse(text.data, text.len, &doc, e)) {
+        err_wrap(e, "%s", path);
+        e->kind = ERR_INVALID;
+        return -1;
+    }
     root = json_root(&doc);
     out->exit_code = (int)json_get_i64(&root, "exit_code");
     out->oom_killed = json_get_bool(&root, "oom_killed");
     out->started_ns = json_get_i64(&root, "started_ns");
     out->finished_ns = json_get_i64(&root, "finished_ns");
     return 0;
+}
+
+int64_t exit_record_time(const char *data_dir)
+{
+    cleanup_free char *path = path_join(data_dir, EXIT_FILE);
+    struct stat st;
+
+    if (stat(path, &st))
+        return time_wall_ns();
+    return (int64_t)st.st_mtim.tv_sec * NS_PER_SEC + st.st_mtim.tv_nsec;
 }
 
 int exit_record_remove(const char *data_dir, struct err *e)

@@ -81,6 +81,7 @@ int run_bundle_start_args(const struct container *c, const struct run_spec *s, s
     jsonw_kstr(&w, "log_path", s->log_path);
     jsonw_key(&w, "log_opts");
     jsonw_kvs(&w, &opts);
+    jsonw_kbool(&w, "ephemeral", c->spec->auto_remove);
     jsonw_end_obj(&w);
     return buf_check(out, "the start request", e);
 }

@@ -167,6 +167,7 @@ int supervise_start(struct shim *s, const struct json *args, struct err *e)
 
     if (s->phase != SHIM_CREATED)
         return err_set(e, ERR_CONFLICT, "container %s was started already", s->id);
+    s->ephemeral = json_get_bool(args, "ephemeral");
     if (launch(s, args, e)) {
         stdio_abandon(&s->io);
         shim_log_close(s->log);
@@ -222,7 +223,7 @@ static void write_record(void *arg)
     struct shim *s = arg;
     struct err e = ERR_INIT;
 
-    if (exit_record_write(s->data_dir, &s->record, &e)) {
+    if (exit_record_write(s->data_dir, &s->record, !s->ephemeral, &e)) {
         log_error("exit is not recorded, trying again", "reason=%s", log_quote(e.msg));
         loop_timer_set(&s->loop, &s->retry, RECORD_RETRY_MS);
         return;

@@ -106,7 +106,8 @@ static int spawn(const struct process_opts *opts, const struct copies *c, int hi
     posix_spawnattr_setflags(&attr, opts->new_session ? flags | POSIX_SPAWN_SETSID : flags);
     rc = place_fds(&fa, opts, c, highest);
     if (!rc)
-        rc = posix_spawnp(pid, opts->argv[0], &fa, &attr, (char *const *)opts->argv,
+        rc = posix_spawnp(pid, opts->program ? opts->program : opts->argv[0], &fa, &attr,
+                          (char *const *)opts->argv,
                           opts->envp ? (char *const *)opts->envp : environ);
     posix_spawnattr_destroy(&attr);
     posix_spawn_file_actions_destroy(&fa);

@@ -85,7 +85,7 @@ static void an_exit_record_is_there_whole_or_not_at_all(void **state)
     struct exit_record back;
 
     assert_err(exit_record_read(*state, &back, &e), ERR_NOT_FOUND);
-    assert_ok(exit_record_write(*state, &r, &e));
+    assert_ok(exit_record_write(*state, &r, true, &e));
     assert_ok(exit_record_read(*state, &back, &e));
     assert_int_equal(back.exit_code, 137);
     assert_true(back.oom_killed);
@@ -93,6 +93,21 @@ static void an_exit_record_is_there_whole_or_not_at_all(void **state)
     assert_ok(exit_record_remove(*state, &e));
     assert_ok(exit_record_remove(*state, &e));
     assert_err(exit_record_read(*state, &back, &e), ERR_NOT_FOUND);
+}
+
+static void a_damaged_exit_record_is_told_from_none(void **state)
+{
+    const struct exit_record r = {.exit_code = 1};
+    struct exit_record back;
+    char *path = path_join(*state, "exit.json");
+
+    assert_ok(exit_record_write(*state, &r, false, &e));
+    assert_ok(fs_write_atomic(path, "", 0, 0600, false, &e)); /* what a power cut may leave */
+    assert_err(exit_record_read(*state, &back, &e), ERR_INVALID);
+    assert_true(exit_record_time(*state) > 0);
+    assert_true(exit_record_time(*state) == exit_record_time(*state));
+    assert_ok(exit_record_remove(*state, &e));
+    free(path);
 }
 
 static void the_lock_has_one_holder_and_can_be_asked_about(void **state)
@@ -220,6 +235,7 @@ int main(void)
         cmocka_unit_test(foreign_and_oversized_messages_are_refused),
         cmocka_unit_test(an_error_travels_word_for_word),
         T(an_exit_record_is_there_whole_or_not_at_all),
+        T(a_damaged_exit_record_is_told_from_none),
         T(the_lock_has_one_holder_and_can_be_asked_about),
         T(chunks_become_lines_and_lines_the_same_text),
         T(a_prompt_without_newline_is_one_partial_record),
