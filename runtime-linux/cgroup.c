@@ -15,6 +15,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/sync.h"
 #include "base/time.h"
 #include "runtime-linux/cgroup_internal.h"
 #include "runtime-linux/syscalls.h"
@@ -23,6 +24,7 @@
 #define REMOVE_TRIES  200 /* at 1 ms rising to 10: about two seconds */
 #define FILE_MAX_READ (4u << 20)
 
+static struct mutex host_lock = MUTEX_INIT; /* around finding out; what is found stays as it is */
 static struct cgroup_host host;
 static bool host_known;
 
@@ -66,14 +68,16 @@ static void find_v1(void)
 
 const struct cgroup_host *cgroup_host(void)
 {
-    if (host_known)
-        return &host;
-    host_known = true;
-    host.v2 = is_v2(CGROUP_ROOT);
-    if (host.v2)
-        add_hierarchy("", CGROUP_ROOT);
-    else
-        find_v1();
+    mutex_lock(&host_lock);
+    if (!host_known) {
+        host.v2 = is_v2(CGROUP_ROOT);
+        if (host.v2)
+            add_hierarchy("", CGROUP_ROOT);
+        else
+            find_v1();
+        host_known = true;
+    }
+    mutex_unlock(&host_lock);
     return &host;
 }
 
