@@ -81,17 +81,6 @@ const struct cgroup_host *cgroup_host(void)
     return &host;
 }
 
-void cgroup_host_forget(void)
-{
-    for (size_t i = 0; i < host.n; i++) {
-        free(host.h[i].name);
-        free(host.h[i].dir);
-    }
-    free(host.h);
-    host = (struct cgroup_host){0};
-    host_known = false;
-}
-
 static bool names_controller(const char *joint, const char *controller)
 {
     const size_t n = strlen(controller);

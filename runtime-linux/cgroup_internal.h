@@ -39,7 +39,6 @@ struct cgroup_host {
     size_t n;
 };
 const struct cgroup_host *cgroup_host(void);
-void cgroup_host_forget(void); /* for tests */
 
 /* Directory of the hierarchy that has `controller`; NULL: the host lacks it. */
 const char *cgroup_dir(const struct cgroup *cg, const char *controller);
