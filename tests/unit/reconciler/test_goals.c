@@ -504,8 +504,9 @@ static void services_that_cannot_start_are_each_tried_with_pauses(void **state)
     (void)state;
     assert_ok(apps_put(g, app_of("/nope", "/nope"), &e));
     time_sleep_ms(1600);
-    assert_in_range(world.starts, 3, 6);
+    assert_true(world.starts <= 6);
     assert_true((int64_t)clock() - cpu < CLOCKS_PER_SEC); /* nothing spins meanwhile */
+    wait_count(&world.starts, 6); /* and neither is forgotten over the other */
     assert_err(apps_wait_ready(g, "shop", NULL, 10, &e), ERR_TIMEOUT);
 }
 
