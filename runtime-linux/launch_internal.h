@@ -79,6 +79,8 @@ int namespaces_enter_pid(int fd, struct saved_ns *saved, struct err *e) MUST_USE
 int idmap_write(pid_t pid, const struct oci_config *cfg, struct err *e) MUST_USE;
 
 int rootfs_prepare(const struct oci_config *cfg, int *out, struct err *e) MUST_USE;
+/* The overlay as a detached mount, on kernels that take no descriptors, or mapped. */
+int overlay_attached(const struct oci_config *cfg, struct err *e) MUST_USE;
 int idmap_tree(int tree, const struct oci_config *cfg, struct err *e) MUST_USE;
 int mounts_prepare(const struct oci_config *cfg, struct cgroup *cg, struct prepared *p,
                    struct err *e) MUST_USE;
@@ -98,6 +100,7 @@ _Noreturn void child_finish(struct child *c, int root_fd, int proc_fd); /* proce
 int namespaces_finish(const struct oci_config *cfg, struct err *e) MUST_USE;
 int namespaces_setns_all(const int fd[OCI_NS_COUNT], struct err *e) MUST_USE;
 int rootfs_pivot(int root, struct err *e) MUST_USE;
+int rootfs_leave_chroot(struct err *e) MUST_USE; /* helper as well */
 int rootfs_seal(const struct oci_config *cfg, int root, struct err *e) MUST_USE;
 /* Before the pivot: a user namespace may mount proc and sysfs only where it can see them already.
  */

@@ -12,7 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -36,59 +35,20 @@ static void layers_release(struct layers *l)
     fd_close_p(&l->upper_base);
 }
 
-/* With an id map the layer is seen through a mapped clone of its mount. */
-static int open_layer(const char *path, const struct oci_config *cfg, struct err *e)
-{
-    cleanup_fd int fd = -1;
-
-    if (cfg->uid_base < 0)
-        fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    else
-        fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-    if (fd < 0)
-        return err_os(e, errno, "open the layer %s", path);
-    if (cfg->uid_base >= 0 && idmap_tree(fd, cfg, e))
-        return err_wrap(e, "map the ids of the layer %s", path);
-    return take_fd(fd);
-}
-
 static int open_layers(const struct oci_config *cfg, struct layers *l, struct err *e)
 {
     cleanup_free char *base = cfg->upper ? path_dir(cfg->upper) : NULL;
-    cleanup_free char *work_base = cfg->work ? path_dir(cfg->work) : NULL;
 
     l->fds = xcalloc(cfg->lower.n, sizeof(*l->fds));
     for (size_t i = 0; i < cfg->lower.n; i++) {
-        l->fds[l->n] = open_layer(cfg->lower.v[i], cfg, e);
+        l->fds[l->n] = open(cfg->lower.v[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (l->fds[l->n++] < 0)
-            return -1;
+            return err_os(e, errno, "open the layer %s", cfg->lower.v[i]);
     }
     if (!base)
         return 0;
-    if (!str_eq(base, work_base))
-        return err_set(e, ERR_INVALID, "upper and work of the root must be siblings: %s, %s",
-                       cfg->upper, cfg->work);
     l->upper_base = open(base, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (l->upper_base < 0)
-        return err_os(e, errno, "open %s", base);
-    /* The overlay writes as the host's root, whom the map does not know: the writable layer holds
-     * shifted ids, and its top is the container's root's. */
-    if (cfg->uid_base >= 0 && fchownat(l->upper_base, path_base(cfg->upper), (uid_t)cfg->uid_base,
-                                       (gid_t)cfg->uid_base, AT_SYMLINK_NOFOLLOW))
-        return err_os(e, errno, "give %s to the container's root", cfg->upper);
-    return 0;
-}
-
-/* One option for all of them, for kernels before 6.5: at most a page of text. */
-static int add_lowers_joined(int fs, const struct layers *l, struct err *e)
-{
-    cleanup_buf struct buf all = BUF_INIT(4000);
-
-    for (size_t i = 0; i < l->n; i++)
-        buf_addf(&all, "%s/proc/self/fd/%d", i ? ":" : "", l->fds[i]);
-    if (buf_check(&all, "the list of overlay layers", e))
-        return -1;
-    return fsctx_string(fs, "lowerdir", all.data, e);
+    return l->upper_base < 0 ? err_os(e, errno, "open %s", base) : 0;
 }
 
 static int add_lowers(int fs, const struct layers *l, struct err *e)
@@ -97,38 +57,13 @@ static int add_lowers(int fs, const struct layers *l, struct err *e)
         char path[32];
 
         (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", l->fds[i]);
-        if (fsconfig(fs, FSCONFIG_SET_STRING, "lowerdir+", path, 0) == 0)
-            continue;
-        return i > 0 ? fsctx_err(fs, errno, "add an overlay layer", e)
-                     : add_lowers_joined(fs, l, e);
+        if (fsctx_string(fs, "lowerdir+", path, e))
+            return -1;
     }
     return 0;
 }
 
-/*
- * Without this the end of the last mount waits for all that is dirty on the disk below, whoever has
- * written it.  The kernel leaves a directory behind that says so and refuses to mount over it, as
- * after a crash something may be missing; a container that would be removed anyway does not care.
- */
-static void overlay_volatile(const struct oci_config *cfg, const struct layers *l, int fs)
-{
-    static const struct {
-        const char *name;
-        int flag;
-    } marks[] = {
-        {"incompat/volatile/dirty", 0           },
-        {"incompat/volatile",       AT_REMOVEDIR},
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
-        cleanup_free char *path = str_printf("%s/work/%s", path_base(cfg->work), marks[i].name);
-
-        (void)unlinkat(l->upper_base, path, marks[i].flag); /* what stays, the mount complains of */
-    }
-    (void)fsconfig(fs, FSCONFIG_SET_FLAG, "volatile", NULL, 0); /* since Linux 5.10 */
-}
-
-static int overlay_new(const struct oci_config *cfg, const struct layers *l, struct err *e)
+static int overlay_detached(const struct oci_config *cfg, const struct layers *l, struct err *e)
 {
     cleanup_fd int fs = fsctx_open("overlay", e);
     char path[300];
@@ -145,7 +80,7 @@ static int overlay_new(const struct oci_config *cfg, const struct layers *l, str
         if (fsctx_string(fs, "workdir", path, e))
             return -1;
         if (cfg->volatile_root)
-            overlay_volatile(cfg, l, fs);
+            (void)fsconfig(fs, FSCONFIG_SET_FLAG, "volatile", NULL, 0); /* since Linux 5.10 */
     }
     /* Not known to every kernel, and only a matter of caution: an upper directory that was once
      * used with an index must still mount. */
@@ -153,12 +88,70 @@ static int overlay_new(const struct oci_config *cfg, const struct layers *l, str
     return fsctx_mount(fs, cfg->upper ? 0 : MOUNT_ATTR_RDONLY, e);
 }
 
-static int prepare_overlay(const struct oci_config *cfg, int *out, struct err *e)
+/*
+ * Linux before 6.5 lets any option pass here and complains when it mounts, so what it does not know
+ * is found out with one that nobody knows.
+ */
+static bool overlay_takes_descriptors(void)
+{
+    cleanup_fd int fs = fsopen("overlay", FSOPEN_CLOEXEC);
+
+    return fs >= 0 && fsconfig(fs, FSCONFIG_SET_STRING, "lowerdir+", "/", 0) == 0 &&
+           fsconfig(fs, FSCONFIG_SET_FLAG, "no-such-option", NULL, 0) < 0;
+}
+
+/*
+ * A volatile overlay does not wait for all that is dirty on the disk below, whoever has written it,
+ * when its last mount ends.  The kernel leaves a directory behind that says so and refuses to mount
+ * over it, as after a crash something may be missing; a container that would be removed anyway does
+ * not care.
+ */
+static void forget_volatile(const struct oci_config *cfg)
+{
+    cleanup_free char *dirty = str_printf("%s/work/incompat/volatile/dirty", cfg->work),
+                      *mark = path_dir(dirty);
+
+    (void)unlink(dirty); /* what stays, the mount complains of */
+    (void)rmdir(mark);
+}
+
+static int prepare_upper(const struct oci_config *cfg, struct err *e)
+{
+    cleanup_free char *base = cfg->upper ? path_dir(cfg->upper) : NULL;
+    cleanup_free char *work_base = cfg->work ? path_dir(cfg->work) : NULL;
+
+    if (!base)
+        return 0;
+    if (!str_eq(base, work_base))
+        return err_set(e, ERR_INVALID, "upper and work of the root must be siblings: %s, %s",
+                       cfg->upper, cfg->work);
+    /* The overlay writes as the host's root, whom the map does not know: the writable layer holds
+     * shifted ids, and its top is the container's root's. */
+    if (cfg->uid_base >= 0 && lchown(cfg->upper, (uid_t)cfg->uid_base, (gid_t)cfg->uid_base))
+        return err_os(e, errno, "give %s to the container's root", cfg->upper);
+    if (cfg->volatile_root)
+        forget_volatile(cfg);
+    return 0;
+}
+
+static int make_overlay(const struct oci_config *cfg, struct err *e)
 {
     struct layers l = {.upper_base = -1};
-    int fd = open_layers(cfg, &l, e) ? -1 : overlay_new(cfg, &l, e);
+    int fd;
 
+    if (prepare_upper(cfg, e))
+        return -1;
+    if (cfg->uid_base >= 0 || !overlay_takes_descriptors())
+        return overlay_attached(cfg, e);
+    fd = open_layers(cfg, &l, e) ? -1 : overlay_detached(cfg, &l, e);
     layers_release(&l);
+    return fd;
+}
+
+static int prepare_overlay(const struct oci_config *cfg, int *out, struct err *e)
+{
+    int fd = make_overlay(cfg, e);
+
     if (fd < 0)
         return err_wrap(e, "make the overlay root");
     *out = fd;
@@ -186,7 +179,7 @@ int rootfs_prepare(const struct oci_config *cfg, int *out, struct err *e)
  * Where the engine itself runs in a chroot, "/" is no mount: nothing can be attached over it or
  * pivoted away from.  Entering the mount namespace anew leads to its own root, which is one.
  */
-static int leave_chroot(struct err *e)
+int rootfs_leave_chroot(struct err *e)
 {
     struct statx sx;
     cleanup_fd int ns = -1;
@@ -210,7 +203,7 @@ int rootfs_pivot(int root, struct err *e)
 {
     cleanup_fd int host = -1;
 
-    if (leave_chroot(e))
+    if (rootfs_leave_chroot(e))
         return -1;
     host = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (host < 0)
