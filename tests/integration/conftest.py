@@ -60,6 +60,8 @@ class Agent:
         command = [*self.prefix, str(BIN / "ballastd"), "--config-file", str(self.base / "agent.yaml"),
                    "--data-root", str(self.data), "--exec-root", str(self.exec), "--pidfile", str(self.base / "pid"),
                    "-H", self.host, "-D", *self.args, *map(str, more)]
+        if "BALLAST_SHIM" in os.environ:  # another build's
+            command += ["--shim", os.environ["BALLAST_SHIM"]]
         if not (self.base / "agent.yaml").exists():
             (self.base / "agent.yaml").write_text("")
         with open(self.log, "ab") as log:
