@@ -63,7 +63,7 @@ struct shim {
     struct stdio io;
     struct shim_log *log;
     struct exit_record record;
-    bool ephemeral; /* removed when it ends: see exit_record.h */
+    bool ephemeral;      /* removed when it ends: see exit_record.h */
     unsigned rows, cols; /* asked for before the start; 0: not */
     struct shim_exec *execs;
     struct conn *conns;

@@ -140,8 +140,8 @@ int process_spawn(const struct process_opts *opts, struct process *out, struct e
 
     if (opts->new_session)
         flags |= CREATE_NEW_PROCESS_GROUP; /* Ctrl+C in our console is not for it */
-    if (find_program(opts->program ? opts->program : opts->argv[0], &program, e) || fill_stdio(opts, &io, e) ||
-        fill_start(&start, &io, e))
+    if (find_program(opts->program ? opts->program : opts->argv[0], &program, e) ||
+        fill_stdio(opts, &io, e) || fill_start(&start, &io, e))
         return -1;
     if (FAULT("process.spawn"))
         return win_error_code(e, ERROR_NO_SYSTEM_RESOURCES, "start %s", opts->argv[0]);
