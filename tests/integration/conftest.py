@@ -198,7 +198,7 @@ def _is_shim(pid, agent):
         line = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
-    return b"ballast-shim" in line and str(agent.base).encode() in line
+    return line.split(b"\0")[0].endswith(b"ballast-shim") and str(agent.base).encode() in line
 
 
 @pytest.fixture(scope="session")
