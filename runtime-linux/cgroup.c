@@ -311,6 +311,39 @@ int cgroup_add(struct cgroup *cg, int64_t pid, struct err *e)
     return 0;
 }
 
+int cgroup_door_open(struct cgroup *cg, struct cgroup_door *door, struct err *e)
+{
+    *door = (struct cgroup_door){0};
+    if (!cg || cgroup_is_v2(cg))
+        return 0;
+    door->fds = xcalloc(cg->n, sizeof(*door->fds));
+    for (; door->n < cg->n; door->n++) {
+        cleanup_free char *path = path_join(cg->h[door->n].dir, "tasks");
+
+        door->fds[door->n] = open(path, O_WRONLY | O_CLOEXEC);
+        if (door->fds[door->n] < 0)
+            return err_os(e, errno, "open %s", path);
+    }
+    return 0;
+}
+
+void cgroup_door_close(struct cgroup_door *door)
+{
+    for (size_t i = 0; i < door->n; i++)
+        fd_close_p(&door->fds[i]);
+    free(door->fds);
+    *door = (struct cgroup_door){0};
+}
+
+int cgroup_door_pass(struct cgroup_door *door, struct err *e)
+{
+    for (size_t i = 0; i < door->n; i++)
+        if (write(door->fds[i], "0", 1) != 1) /* whoever writes it */
+            return err_os(e, errno, "move the process into its cgroup");
+    cgroup_door_close(door);
+    return 0;
+}
+
 int cgroup_freeze(struct cgroup *cg, bool frozen, struct err *e)
 {
     return cg->ops->freeze(cg, frozen, e);

@@ -19,7 +19,8 @@ static int enter(struct child *c, struct err *e)
     child_reset_signals();
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
         return err_os(e, errno, "prctl");
-    if (sync_pipe_wait_go(c->sync, e) || namespaces_setns_all(c->target_ns, e))
+    if (sync_pipe_wait_go(c->sync, e) || cgroup_door_pass(c->door, e) ||
+        namespaces_setns_all(c->target_ns, e))
         return -1;
     if (c->target_ns[OCI_NS_USER] >= 0 && child_become_root(e))
         return -1;

@@ -83,7 +83,7 @@ static int furnish(struct child *c, int root, int proc, struct err *e)
     const struct oci_config *cfg = c->cfg;
 
     /* v2 shows its cgroup through the namespace, so that comes first, and the clone went straight
-     * into the group.  On v1 joining takes long and nothing here needs it: that wait comes last. */
+     * into the group.  On v1 nothing here needs it: the child goes in last, by itself. */
     if (c->early_cgroup && (sync_pipe_wait_go(c->sync, e) || namespaces_finish(cfg, e)))
         return -1;
     if (mounts_attach(cfg, root, c->prepared, e) || devices_make(cfg, root, c->prepared, e) ||
@@ -93,8 +93,12 @@ static int furnish(struct child *c, int root, int proc, struct err *e)
         return -1;
     if (mask_paths(cfg, root, e) || rootfs_seal(cfg, root, e))
         return -1;
-    return !c->early_cgroup && (sync_pipe_wait_go(c->sync, e) || namespaces_finish(cfg, e)) ? -1
-                                                                                            : 0;
+    if (c->early_cgroup)
+        return 0;
+    return sync_pipe_wait_go(c->sync, e) || cgroup_door_pass(c->door, e) ||
+                   namespaces_finish(cfg, e)
+               ? -1
+               : 0;
 }
 
 _Noreturn void child_run(struct child *c)

@@ -139,6 +139,7 @@ struct launch {
     struct prepared prepared;
     struct seccomp_program seccomp;
     struct cgroup *cgroup;
+    struct cgroup_door door;
     pid_t pid;
     int pidfd;
     bool in_cgroup;
@@ -162,7 +163,16 @@ static int make_cgroup(struct launch *l, struct err *e)
         return 0;
     if (cgroup_open(l->cfg->cgroups_path, &l->cgroup, e) || cgroup_create(l->cgroup, e))
         return -1;
-    return cgroup_apply(l->cgroup, &l->cfg->resources, e);
+    return cgroup_apply(l->cgroup, &l->cfg->resources, e) ||
+                   cgroup_door_open(l->cgroup, &l->door, e)
+               ? -1
+               : 0;
+}
+
+/* On a kernel that cannot clone into v2's tree, the parent moves the child. */
+static int add_to_cgroup(struct launch *l, struct err *e)
+{
+    return l->cgroup && !l->in_cgroup && !l->door.n ? cgroup_add(l->cgroup, l->pid, e) : 0;
 }
 
 static void fill_child(struct child *c, struct launch *l, const struct launch_io *io)
@@ -182,6 +192,7 @@ static void fill_child(struct child *c, struct launch *l, const struct launch_io
                         .reaper = l->cfg->init,
                         .early_cgroup = !l->cgroup || cgroup_is_v2(l->cgroup),
                         .slave = -1,
+                        .door = &l->door,
                         .console_height = p->console_height,
                         .console_width = p->console_width,
                         .caps = p->caps};
@@ -228,7 +239,7 @@ static int assist(struct launch *l, struct err *e)
     if (l->cfg->ns[OCI_NS_USER].wanted &&
         (idmap_write(l->pid, l->cfg, e) || sync_pipe_go(&l->sync, e)))
         return -1;
-    if (l->cgroup && !l->in_cgroup && cgroup_add(l->cgroup, l->pid, e))
+    if (add_to_cgroup(l, e))
         return -1;
     return set_oom_score(l->pid, l->cfg->process.oom_score_adj, e) || sync_pipe_go(&l->sync, e) ? -1
                                                                                                 : 0;
@@ -281,6 +292,7 @@ int launch_container(const struct oci_config *cfg, const struct launch_io *io, s
     }
     prepared_release(&l.prepared);
     seccomp_program_release(&l.seccomp);
+    cgroup_door_close(&l.door);
     sync_pipe_close(&l.sync);
     return failed ? -1 : 0;
 }
@@ -303,6 +315,7 @@ static void fill_exec(struct child *c, struct launch *l, const struct launch_exe
                         .user_text = str_empty(s->user) ? p->user_text : s->user,
                         .terminal = s->terminal,
                         .slave = -1,
+                        .door = &l->door,
                         .console_height = s->console_height,
                         .console_width = s->console_width,
                         .target_ns = ns,
@@ -341,12 +354,12 @@ static int run_exec(struct launch *l, int64_t container_pid, const struct launch
         return err_set(e, ERR_INVALID, "no command specified");
     if (!s->privileged && seccomp_compile(l->cfg->seccomp, &l->seccomp, e))
         return -1;
-    if (l->cfg->cgroups_path && cgroup_open(l->cfg->cgroups_path, &l->cgroup, e))
+    if (l->cfg->cgroups_path && (cgroup_open(l->cfg->cgroups_path, &l->cgroup, e) ||
+                                 cgroup_door_open(l->cgroup, &l->door, e)))
         return -1;
     if (namespaces_open(container_pid, ns, e))
         return -1;
-    failed = sync_pipe_open(&l->sync, e) || clone_exec(l, s, ns, io, e) ||
-             (l->cgroup && !l->in_cgroup && cgroup_add(l->cgroup, l->pid, e)) ||
+    failed = sync_pipe_open(&l->sync, e) || clone_exec(l, s, ns, io, e) || add_to_cgroup(l, e) ||
              set_oom_score(l->pid, l->cfg->process.oom_score_adj, e) || sync_pipe_go(&l->sync, e);
     namespaces_close(ns);
     return failed ? -1 : sync_pipe_wait_exec(&l->sync, pty, e);
@@ -373,6 +386,7 @@ int launch_exec(const struct oci_config *cfg, int64_t container_pid,
     }
     cgroup_free(l.cgroup);
     seccomp_program_release(&l.seccomp);
+    cgroup_door_close(&l.door);
     sync_pipe_close(&l.sync);
     return failed ? -1 : 0;
 }

@@ -40,6 +40,16 @@ struct prepared {
     size_t n_cgroups;
 };
 
+/*
+ * A way into the cgroups of v1, one descriptor each, which the child goes by itself: moving another
+ * process waits for every process of the host to be out of fork and exec, ten milliseconds and
+ * more; the kernel spares that for a single thread that moves itself.
+ */
+struct cgroup_door {
+    int *fds;
+    size_t n; /* 0: v2, or no cgroup */
+};
+
 struct seccomp_program {
     struct sock_filter *code; /* NULL: unconfined */
     unsigned short n;
@@ -61,6 +71,7 @@ struct child {
     int64_t console_height, console_width;
     struct oci_caps caps;
     const int *target_ns; /* exec: the namespaces to enter */
+    struct cgroup_door *door;
 };
 
 /* ---- launcher */
@@ -88,6 +99,8 @@ int devices_prepare(const struct oci_config *cfg, struct prepared *p, struct err
 int cgroup_prepare_views(struct cgroup *cg, struct prepared *p, struct err *e) MUST_USE;
 /* v2 and CLONE_INTO_CGROUP: a directory descriptor, or -1. */
 int cgroup_clone_fd(struct cgroup *cg);
+int cgroup_door_open(struct cgroup *cg, struct cgroup_door *door, struct err *e) MUST_USE;
+void cgroup_door_close(struct cgroup_door *door);
 int seccomp_compile(const struct oci_seccomp *s, struct seccomp_program *out,
                     struct err *e) MUST_USE;
 void seccomp_program_release(struct seccomp_program *p);
@@ -97,6 +110,7 @@ _Noreturn void child_run(struct child *c);      /* init.c: a container's first p
 _Noreturn void child_run_exec(struct child *c); /* exec_enter.c */
 _Noreturn void child_finish(struct child *c, int root_fd, int proc_fd); /* process.c */
 
+int cgroup_door_pass(struct cgroup_door *door, struct err *e) MUST_USE; /* and closes it */
 int namespaces_finish(const struct oci_config *cfg, struct err *e) MUST_USE;
 int namespaces_setns_all(const int fd[OCI_NS_COUNT], struct err *e) MUST_USE;
 int rootfs_pivot(int root, struct err *e) MUST_USE;
