@@ -56,6 +56,19 @@ int pidfile_lock_root(const char *data_root, struct err *e)
     return 0;
 }
 
+/* One that has ended and was not waited for yet is no agent any more. */
+static bool is_alive(int64_t pid)
+{
+    cleanup_free char *path = str_printf("/proc/%lld/stat", (long long)pid);
+    cleanup_buf struct buf stat = BUF_INIT(4096);
+    const char *state;
+
+    if (fs_read(path, &stat, ERR_IGNORE))
+        return false;
+    state = strrchr(stat.data, ')'); /* the name before it may hold anything */
+    return state && state[1] == ' ' && state[2] != 'Z' && state[2] != 'X';
+}
+
 int pidfile_write(const char *path, struct err *e)
 {
     cleanup_buf struct buf old = BUF_INIT(64);
@@ -67,15 +80,10 @@ int pidfile_write(const char *path, struct err *e)
         return -1;
     if (fs_read(path, &old, ERR_IGNORE) == 0 &&
         parse_i64(str_trim(old.data), 2, INT32_MAX, "pid", &pid, ERR_IGNORE) == 0 &&
-        pid != getpid()) {
-        cleanup_free char *proc = str_printf("/proc/%lld", (long long)pid);
-
-        if (fs_exists(proc))
-            return err_set(
-                e, ERR_CONFLICT,
-                "process with PID %lld is still running; if it is not an agent, remove %s",
-                (long long)pid, path);
-    }
+        pid != getpid() && is_alive(pid))
+        return err_set(e, ERR_CONFLICT,
+                       "process with PID %lld is still running; if it is not an agent, remove %s",
+                       (long long)pid, path);
     snprintf(text, sizeof(text), "%d", (int)getpid());
     return fs_write_atomic(path, text, strlen(text), 0644, false, e);
 }
