@@ -531,7 +531,7 @@ static void fifty_containers_start_stop_and_leave_nothing(void **state)
 static void be_an_agent(struct fixture *f, struct box *boxes, size_t n, unsigned seed)
 {
     const struct runtime_config cfg = {
-        .data_root = f->data_root, .exec_root = f->exec_root, .shim_path = BALLAST_SHIM};
+        .data_root = f->data_root, .exec_root = f->exec_root, .shim_path = shim_under_test()};
     const struct runtime_events ev = {on_changed, on_exec_exited, &f->events};
     struct runtime *rt = NULL;
     struct err e;
