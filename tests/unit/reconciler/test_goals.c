@@ -14,91 +14,13 @@
 #include "base/mem.h"
 #include "base/sync.h"
 #include "base/time.h"
-#include "tests/unit/reconciler/fake_world.h"
-
-static char root[64], db[96];
-static struct state *st;
-static struct engine *g;
-
-static void open_engine(void)
-{
-    struct engine_config cfg = {
-        .data_root = root,
-        .exec_root = root,
-        .net = {.instance = "t", .default_bridge = "t0", .exec_root = root},
-        .cgroup_parent = "/t",
-        .workers = 2
-    };
-
-    assert_ok(state_open(db, &st, &e));
-    assert_ok(engine_open(&cfg, st, NULL, world_runtime(), &g, &e));
-    assert_ok(engine_start(g, &e));
-}
-
-static void close_engine(void)
-{
-    engine_close(g);
-    state_close(st);
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    snprintf(root, sizeof(root), "/tmp/ballast-goals-XXXXXX");
-    if (!mkdtemp(root))
-        return -1;
-    snprintf(db, sizeof(db), "%s/state.db", root);
-    world_reset();
-    open_engine();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    world.hold_starts = world.hold_stops = world.hold_pulls = false;
-    close_engine();
-    return fs_remove_all(root, ERR_IGNORE);
-}
-
-static char *create(const char *name, const char *cmd, enum restart_policy restart,
-                    bool auto_remove)
-{
-    cleanup_spec struct container_spec *s = container_spec_new();
-    struct container_create rq = {.name = name, .spec = s, .by = "test"};
-    struct strv warnings = {0};
-    char *id = NULL;
-
-    str_set(&s->image, "base");
-    strv_add(&s->cmd, cmd);
-    s->cmd_set = true;
-    s->restart = restart;
-    s->auto_remove = auto_remove;
-    assert_ok(containers_create(g, &rq, &id, &warnings, &e));
-    strv_release(&warnings);
-    return id;
-}
-
-static enum container_status status_of(const char *id)
-{
-    cleanup_container struct container *c = NULL;
-
-    assert_ok(containers_find(g, id, &c, &e));
-    return c->state.status;
-}
+#include "tests/unit/reconciler/engine_fixture.h"
 
 static bool exists(const char *ref)
 {
     cleanup_container struct container *c = NULL;
 
     return containers_find(g, ref, &c, ERR_IGNORE) == 0;
-}
-
-static void wait_status(const char *id, enum container_status want)
-{
-    for (int i = 0; i < 2500 && status_of(id) != want; i++)
-        time_sleep_ms(2);
-    assert_int_equal(status_of(id), want);
 }
 
 static void wait_count(_Atomic int *n, int want)
