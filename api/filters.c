@@ -10,8 +10,9 @@
 #include "base/mem.h"
 #include "base/time.h"
 
-#define PATTERN_MAX 256
-#define FILTERS_MAX 1024 /* keys, and values of one key */
+#define PATTERN_MAX   256
+#define DOUBLINGS_MAX 8
+#define FILTERS_MAX   1024 /* keys, and values of one key */
 
 static void add_value(struct filter *f, const char *text, bool on)
 {
@@ -163,7 +164,13 @@ bool filters_exact(const struct filters *f, const char *key, const char *text)
  */
 static bool is_modest(const char *pattern)
 {
+    size_t doublings = 0;
+
     if (strlen(pattern) > PATTERN_MAX || strchr(pattern, '{'))
+        return false;
+    for (const char *p = strchr(pattern, '+'); p; p = strchr(p + 1, '+'))
+        doublings++; /* the library writes x+ as xx*, and copies x for it */
+    if (doublings > DOUBLINGS_MAX)
         return false;
     for (const char *p = strchr(pattern, '\\'); p && p[1]; p = strchr(p + 2, '\\'))
         if (p[1] >= '1' && p[1] <= '9')
