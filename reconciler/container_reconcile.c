@@ -193,15 +193,6 @@ static int ensure_paused(struct engine *g, struct container **c, int64_t generat
 
 /* ------------------------------------------------------------ stop */
 
-static void emit_signal(struct engine *g, const struct container *c, int sig, const char *by)
-{
-    struct event ev;
-
-    event_for_container(&ev, "kill", c, by);
-    kvs_setf(&ev.attributes, "signal", "%d", sig);
-    engine_event(g, &ev);
-}
-
 static char *asked_by(struct engine *g, const char *id)
 {
     char *by;
@@ -254,7 +245,7 @@ static int ensure_stopped(struct engine *g, struct container **c, struct err *e)
         return end_restarting(g, c, by, e);
     if ((*c)->stop_grace_s == -2)
         grace_ms = 10 * 1000;
-    emit_signal(g, *c, sig, by);
+    event_emit_kill(g, *c, sig, by);
     if (g->rt->ops->ensure_stopped(g->rt, (*c)->id, sig, grace_ms, g->stop, e) || look(g, c, e))
         return -1;
     event_emit_container(g, "stop", *c, by);

@@ -198,15 +198,6 @@ static int not_running(const struct container *c, const char *what, struct err *
     return err_set(e, ERR_CONFLICT, "%scontainer %s is not running", what, c->id);
 }
 
-static void emit_kill(struct engine *g, const struct container *c, int sig, const char *by)
-{
-    struct event ev;
-
-    event_for_container(&ev, "kill", c, by);
-    kvs_setf(&ev.attributes, "signal", "%d", sig);
-    engine_event(g, &ev);
-}
-
 static int mark_manual(struct engine *g, struct container *c, void *arg, struct err *e)
 {
     (void)g;
@@ -239,7 +230,7 @@ int containers_kill(struct engine *g, const char *ref, const char *signal, const
         if (!c->app[0] && container_change(g, c->id, false, mark_manual, NULL, NULL, e))
             return -1;
     }
-    emit_kill(g, c, sig, by);
+    event_emit_kill(g, c, sig, by);
     if (g->rt->ops->signal(g->rt, c->id, sig, e))
         return err_wrap(e, "cannot kill container: %s", ref);
     if (sig == 9 && c->state.status == STATUS_PAUSED) /* a frozen process dies when it thaws */
@@ -368,7 +359,7 @@ int containers_remove(struct engine *g, const char *ref, bool force, bool volume
     if (containers_find(g, ref, &c, e) || (!force && refuse_removal(c, c->name, e)))
         return -1;
     if (is_running(c)) { /* a worker may be waiting for its grace to pass */
-        emit_kill(g, c, 9, by);
+        event_emit_kill(g, c, 9, by);
         (void)g->rt->ops->signal(g->rt, c->id, 9, ERR_IGNORE);
         if (c->state.status == STATUS_PAUSED)
             (void)g->rt->ops->ensure_paused(g->rt, c->id, false, ERR_IGNORE);

@@ -208,7 +208,8 @@ int volume_remove_from(struct engine *g, const char *name, const char *container
                        struct err *e) MUST_USE;
 
 /* ---- events.c */
-int events_open(struct engine *g, struct err *e) MUST_USE;
+/* A signal was sent on purpose; `by` may be NULL. */
+void event_emit_kill(struct engine *g, const struct container *c, int sig, const char *by);
 void events_close(struct engine *g);
 void event_emit_container(struct engine *g, const char *action, const struct container *c,
                           const char *by);

@@ -10,13 +10,6 @@
 #include "base/log.h"
 #include "reconciler/engine_internal.h"
 
-int events_open(struct engine *g, struct err *e)
-{
-    (void)g;
-    (void)e;
-    return 0;
-}
-
 void events_close(struct engine *g)
 {
     mutex_lock(&g->lock);
@@ -67,6 +60,15 @@ void event_emit_container(struct engine *g, const char *action, const struct con
     struct event ev;
 
     event_for_container(&ev, action, c, by);
+    engine_event(g, &ev);
+}
+
+void event_emit_kill(struct engine *g, const struct container *c, int sig, const char *by)
+{
+    struct event ev;
+
+    event_for_container(&ev, "kill", c, by);
+    kvs_setf(&ev.attributes, "signal", "%d", sig);
     engine_event(g, &ev);
 }
 
