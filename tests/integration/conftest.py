@@ -49,6 +49,7 @@ class Agent:
         self.args = [str(a) for a in args]
         self.process = None
         self.prefix = []  # a program that runs the agent
+        self.patience = 60
         self.config = self.base / "docker-config"
         self.config.mkdir(parents=True, exist_ok=True)
 
@@ -100,7 +101,7 @@ class Agent:
         if body is not None:
             head.setdefault("Content-Type", "application/json")
         with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(60 * SLOW)
+            s.settimeout(self.patience * SLOW)
             s.connect(str(self.sock))
             lines = "".join(f"{k}: {v}\r\n" for k, v in head.items())
             s.sendall(f"{method} {path} HTTP/1.1\r\n{lines}\r\n".encode() + data)
