@@ -96,26 +96,22 @@ int container_inspect(struct request *rq, struct err *e)
 /* ------------------------------------------------------------- start, stop */
 
 /*
- * The CLI tells exit code 127 from 126 by these texts; dockerd gives 400 for all of them.  The
- * words around them are runc's, and some clients look for those.
+ * A command that cannot be executed is the caller's mistake, whatever kind the runtime has for it
+ * (its exit codes 126 and 127): dockerd gives 400 for all of these.
  */
-void start_error(struct err *e, const char *prefix)
+void start_error(struct err *e)
 {
     static const char *const texts[] = {
         "executable file not found", "no such file or directory",
         "permission denied",         "is a directory",
         "not a directory",           "exec format error",
     };
-    bool exec = str_starts(e->msg, "exec: ");
-    bool known = false;
 
-    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-        known = known || strstr(e->msg, texts[i]);
-    if (!exec)
+    if (!strstr(e->msg, "unable to start container process: exec: "))
         return;
-    if (known)
-        e->kind = ERR_INVALID;
-    err_wrap(e, "%s", prefix);
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        if (strstr(e->msg, texts[i]))
+            e->kind = ERR_INVALID;
 }
 
 int container_start(struct request *rq, struct err *e)
@@ -126,9 +122,7 @@ int container_start(struct request *rq, struct err *e)
                        "starting container with non-empty request body was deprecated since API "
                        "v1.22 and removed in v1.24");
     if (containers_start(rq->engine, rq->arg[0], rq->by, rq->cancel, e)) {
-        start_error(e, "failed to create task for container: failed to create shim task: OCI "
-                       "runtime create failed: runc create failed: unable to start container "
-                       "process");
+        start_error(e);
         return -1;
     }
     return res_empty(rq, 204, e);
@@ -206,8 +200,15 @@ int container_rename(struct request *rq, struct err *e)
 
 int container_remove(struct request *rq, struct err *e)
 {
-    if (query_bool(rq, "link", false))
-        return err_set(e, ERR_UNSUPPORTED, "removing a link is not supported by this engine");
+    cleanup_container struct container *c = NULL;
+
+    /* Links have no names of their own here, so what is named is a container. */
+    if (query_bool(rq, "link", false)) {
+        if (containers_find(rq->engine, rq->arg[0], &c, e))
+            return -1;
+        return err_set(e, ERR_INTERNAL,
+                       "Conflict, cannot remove the default link name of the container");
+    }
     if (containers_remove(rq->engine, rq->arg[0], query_bool(rq, "force", false),
                           query_bool(rq, "v", false), rq->by, rq->cancel, e))
         return -1;

@@ -131,11 +131,6 @@ static int decode_start(struct request *rq, struct start *s, struct err *e)
     return decode_console(&body, &s->height, &s->width, e);
 }
 
-static void exec_error(struct err *e)
-{
-    start_error(e, "OCI runtime exec failed: exec failed: unable to start container process");
-}
-
 /* After the upgrade an error is the command's output, which is where people look for it. */
 static int say_error(struct request *rq, bool raw, const struct err *why, struct err *e)
 {
@@ -208,7 +203,7 @@ static int start_attached(struct request *rq, const struct exec_info *x, const s
     int failed = execs_start(rq->engine, rq->arg[0], s->tty, s->height, s->width, &io, &why);
 
     if (failed)
-        exec_error(&why);
+        start_error(&why);
     if (hijack_begin(rq, !s->tty, true, e))
         return -1;
     if (failed) {
@@ -233,7 +228,7 @@ int exec_start(struct request *rq, struct err *e)
     if (!s.detach) {
         rc = start_attached(rq, &x, &s, e);
     } else if (execs_start(rq->engine, rq->arg[0], s.tty, s.height, s.width, NULL, e)) {
-        exec_error(e);
+        start_error(e);
         rc = -1;
     } else {
         rc = res_empty(rq, 200, e);

@@ -26,7 +26,8 @@ route_fn network_list_all, network_inspect, network_create, network_remove, netw
 /* volumes.c */
 route_fn volume_list_all, volume_inspect, volume_create, volume_remove, volume_prune;
 /* swarm.c */
-route_fn swarm_unavailable, swarm_leave, volume_update, build_prune, plugin_list;
+route_fn swarm_unavailable, swarm_update, swarm_leave, volume_update, build_prune, build_cancel,
+    plugin_list;
 /* ballast.c */
 route_fn ballast_apps, ballast_app, ballast_remove, ballast_apply, ballast_plan, ballast_suspend,
     ballast_resume, ballast_wait, ballast_rescan, ballast_doctor;
@@ -43,5 +44,5 @@ void image_event(const struct request *rq, const char *action, const char *id, c
 int request_resize(struct request *rq, unsigned *rows, unsigned *cols, struct err *e);
 /* containers_list.c: the filters of /containers/json, and their meaning. */
 int container_list_write(struct request *rq, struct buf *out, struct err *e);
-/* containers.c: runc's words around an error of starting a process, as clients expect them. */
-void start_error(struct err *e, const char *prefix);
+/* containers.c: the kind of an error of starting a process, as clients expect it. */
+void start_error(struct err *e);

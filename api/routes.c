@@ -99,7 +99,7 @@ const struct route routes[] = {
     {"POST",    "/swarm/init",                                 swarm_unavailable},
     {"POST",    "/swarm/join",                                 swarm_unavailable},
     {"POST",    "/swarm/leave",                                swarm_leave},
-    {"POST",    "/swarm/update",                               swarm_unavailable},
+    {"POST",    "/swarm/update",                               swarm_update},
     {"GET",     "/swarm/unlockkey",                            swarm_unavailable},
     {"POST",    "/swarm/unlock",                               swarm_unavailable},
     {"GET",     "/nodes",                                      swarm_unavailable},
@@ -128,7 +128,7 @@ const struct route routes[] = {
 
     /* In dockerd's code, not in its reference. */
     {"POST",    "/grpc",                                       NULL},
-    {"POST",    "/build/cancel",                               NULL},
+    {"POST",    "/build/cancel",                               build_cancel},
     {"GET",     "/containers/{id}/checkpoints",                container_checkpoint},
     {"POST",    "/containers/{id}/checkpoints",                container_checkpoint},
     {"DELETE",  "/containers/{id}/checkpoints/{checkpoint}",   container_checkpoint},

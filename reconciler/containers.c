@@ -146,7 +146,7 @@ static int stop_request(struct engine *g, const struct container *ct, const char
                         int64_t timeout_s, struct goal_request *rq, struct err *e)
 {
     if (signal && *signal && signal_parse(signal, &rq->stop_sig, e))
-        return -1;
+        return err_wrap(e, "cannot %s container: %s", rq->restart ? "restart" : "stop", ct->name);
     rq->goal = GOAL_STOPPED;
     rq->stop_grace_s = timeout_s;
     if (timeout_s == -2)
@@ -219,7 +219,7 @@ int containers_kill(struct engine *g, const char *ref, const char *signal, const
     int sig = 9;
 
     if (containers_find(g, ref, &c, e) || (signal && *signal && signal_parse(signal, &sig, e)))
-        return -1;
+        return err_wrap(e, "cannot kill container: %s", ref);
     what = str_printf("cannot kill container: %s: ", ref);
     if (!is_running(c))
         return not_running(c, what, e);
@@ -316,7 +316,7 @@ int containers_rename(struct engine *g, const char *ref, const char *name, const
                        "Renaming a container with the same name as its current name");
     if (!container_name_valid(r.name))
         return err_set(e, ERR_INVALID,
-                       "Error when allocating new name: Invalid container name (%s), only "
+                       "Error when allocating new name: Invalid container name (/%s), only "
                        "[a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
                        r.name);
     if (container_change(g, c->id, true, change_name, &r, &after, e))

@@ -5,6 +5,7 @@ are compared call by call after masking what must differ: ids, times, addresses 
 A difference that is accepted has a row in ACCEPTED, whose last column names its paragraph in differences.md.
 """
 import dataclasses
+import difflib
 import json
 import os
 import pathlib
@@ -33,6 +34,11 @@ class Dockerd(conftest.Agent):
                                             env={**os.environ, "PATH": path, "DOCKER_MIN_API_VERSION": "1.24"})
         conftest.wait_for("dockerd answers", self.answers, 60)
         return self
+
+    def remove_everything(self):
+        for c in self.out("ps", "-aq").split():  # it may still be removing one by itself
+            self.docker("rm", "-fv", c, check=False)
+        super().remove_everything()
 
     def stop(self):
         try:
@@ -175,7 +181,18 @@ def content(side, reply):
 def compare(ours, theirs):
     """Every difference, as (label, path, ours, theirs)."""
     found = []
-    for a, b in zip(ours.replies, theirs.replies):
+    labels = [[r.label for r in side.replies] for side in (ours, theirs)]
+    for tag, i, j, k, m in difflib.SequenceMatcher(None, *labels, autojunk=False).get_opcodes():
+        if tag != "equal":
+            found.append((", ".join(labels[0][i:j] or labels[1][k:m]), "calls", labels[0][i:j], labels[1][k:m]))
+            continue
+        found += compare_calls(ours, theirs, zip(ours.replies[i:j], theirs.replies[k:m]))
+    return found
+
+
+def compare_calls(ours, theirs, pairs):
+    found = []
+    for a, b in pairs:
         places = []
         walk("status", a.status, b.status, places)
         kind = [r.headers.get("content-type", "") for r in (a, b)]
@@ -186,6 +203,4 @@ def compare(ours, theirs):
             walk("type", *kind, places)
             walk("$", content(ours, a), content(theirs, b), places)
         found += [(a.label, *place) for place in places]
-    if len(ours.replies) != len(theirs.replies):
-        found.append(("the scenario", "calls", len(ours.replies), len(theirs.replies)))
     return found
