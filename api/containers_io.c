@@ -110,7 +110,7 @@ int container_logs(struct request *rq, struct err *e)
     if (log_options(rq, &o, e) || containers_find(rq->engine, rq->arg[0], &c, e))
         return -1;
     driver = log_driver_find(c->spec->log_driver);
-    if (!driver || !driver->readable)
+    if (!log_driver_readable(driver, &c->spec->log_opts))
         return err_set(e, ERR_UNSUPPORTED, "configured logging driver does not support reading");
     r.raw = c->spec->tty;
     r.timestamps = query_bool(rq, "timestamps", false);

@@ -43,6 +43,7 @@ typedef int log_each_fn(void *arg, const struct log_line *line, struct err *e);
 struct log_driver_ops {
     const char *name; /* the value of `docker run --log-driver` */
     bool readable;    /* false: `docker logs` answers 501 */
+    bool remote;      /* ballast-log delivers; what is written and read here is the local copy */
 
     /* Options, in Docker's words: "unknown log opt 'x' for json-file log driver". */
     int (*check)(const struct kvs *opts, struct err *e);
@@ -59,3 +60,5 @@ struct log_driver_ops {
 };
 
 const struct log_driver_ops *log_driver_find(const char *name);
+/* Whether `docker logs` works for a container with this driver (may be NULL) and these options. */
+bool log_driver_readable(const struct log_driver_ops *d, const struct kvs *opts);

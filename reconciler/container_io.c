@@ -98,7 +98,7 @@ int containers_logs(struct engine *g, const char *ref, const struct log_read_opt
     if (containers_find(g, ref, &c, e))
         return -1;
     d = log_driver_find(c->spec->log_driver);
-    if (!d || !d->readable)
+    if (!log_driver_readable(d, &c->spec->log_opts))
         return err_set(e, ERR_UNSUPPORTED, "configured logging driver does not support reading");
     end.id = c->id;
     path = containers_log_path(g, c->id);

@@ -870,6 +870,12 @@ const struct log_driver_ops *log_driver_find(const char *name)
     return str_eq(name, "none") ? NULL : &file;
 }
 
+bool log_driver_readable(const struct log_driver_ops *d, const struct kvs *opts)
+{
+    (void)opts;
+    return d && d->readable;
+}
+
 const struct net_driver_ops *net_driver_find(const char *name)
 {
     (void)name;

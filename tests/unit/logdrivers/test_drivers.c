@@ -23,7 +23,7 @@ static void a_driver_is_found_by_its_name(void **state)
     (void)state;
     assert_true(log_driver_find("json-file")->readable);
     assert_false(log_driver_find("none")->readable);
-    assert_null(log_driver_find("journald"));
+    assert_null(log_driver_find("gcplogs"));
     assert_null(log_driver_find(NULL));
 }
 

@@ -493,6 +493,12 @@ const struct log_driver_ops *log_driver_find(const char *name)
     return strcmp(name, "json-file") == 0 ? &json : NULL;
 }
 
+bool log_driver_readable(const struct log_driver_ops *d, const struct kvs *opts)
+{
+    (void)opts;
+    return d && d->readable;
+}
+
 /* ------------------------------------------------------------ images */
 
 int images_find(struct images *im, const char *ref, struct image **out, struct err *e)
