@@ -333,7 +333,8 @@ static void write_networks(struct jsonw *w, const struct codec *k, const struct 
         write_endpoint(w, k, c, c->state.endpoints[i].network_name, &c->state.endpoints[i], brief);
     if (c->state.n_endpoints == 0) {
         for (size_t i = 0; i < c->spec->n_endpoints; i++)
-            write_endpoint(w, k, c, c->spec->endpoints[i].network, NULL, brief);
+            if (!c->spec->endpoints[i].left)
+                write_endpoint(w, k, c, c->spec->endpoints[i].network, NULL, brief);
         if (c->spec->n_endpoints == 0 && !str_starts(mode_name(c), "container:"))
             write_endpoint(w, k, c, mode_name(c), NULL, brief);
     }
@@ -347,10 +348,12 @@ void container_networks(const struct container *c, struct strv *names, struct st
         strv_add(ids, c->state.endpoints[i].network_id ? c->state.endpoints[i].network_id : "");
     }
     for (size_t i = 0; c->state.n_endpoints == 0 && i < c->spec->n_endpoints; i++) {
+        if (c->spec->endpoints[i].left)
+            continue;
         strv_add(names, c->spec->endpoints[i].network);
         strv_add(ids, c->spec->endpoints[i].network);
     }
-    if (names->n == 0) {
+    if (names->n == 0 && c->spec->n_endpoints == 0) {
         strv_add(names, mode_name(c));
         strv_add(ids, "");
     }

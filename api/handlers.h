@@ -22,7 +22,8 @@ route_fn image_list_all, image_inspect, image_history, image_tag, image_remove, 
 /* images_transfer.c */
 route_fn image_create, image_load, image_save, image_save_many;
 /* networks.c */
-route_fn network_list_all, network_inspect, network_create, network_remove, network_prune;
+route_fn network_list_all, network_inspect, network_create, network_remove, network_prune,
+    network_connect, network_disconnect;
 /* volumes.c */
 route_fn volume_list_all, volume_inspect, volume_create, volume_remove, volume_prune;
 /* swarm.c */

@@ -138,6 +138,45 @@ int network_remove(struct request *rq, struct err *e)
     return res_empty(rq, 204, e);
 }
 
+/* ----------------------------------------------------- connect, disconnect */
+
+int network_connect(struct request *rq, struct err *e)
+{
+    cleanup_endpoint struct endpoint_config cfg = {0};
+    cleanup_json struct json_doc doc = {0};
+    cleanup_free char *container = NULL;
+    struct json body, config, name;
+
+    if (request_json(rq, true, &doc, e))
+        return -1;
+    body = json_root(&doc);
+    name = json_get(&body, "Container");
+    config = json_get(&body, "EndpointConfig");
+    if (json_str(&name, &container, e) || endpoint_config_decode(&config, &cfg, e) ||
+        networks_connect(rq->engine, rq->arg[0], container, &cfg, rq->by, rq->cancel, e))
+        return -1;
+    return res_empty(rq, 200, e);
+}
+
+int network_disconnect(struct request *rq, struct err *e)
+{
+    cleanup_json struct json_doc doc = {0};
+    cleanup_free char *container = NULL;
+    struct json body, force, name;
+    bool forced = false;
+
+    if (request_json(rq, true, &doc, e))
+        return -1;
+    body = json_root(&doc);
+    name = json_get(&body, "Container");
+    force = json_get(&body, "Force");
+    if (json_str(&name, &container, e) || json_bool(&force, &forced, e) ||
+        networks_disconnect(rq->engine, rq->arg[0], container ? container : "", forced, rq->by,
+                            rq->cancel, e))
+        return -1;
+    return res_empty(rq, 200, e);
+}
+
 /* ------------------------------------------------------------------- prune */
 
 /* What an app owns would only come back. */

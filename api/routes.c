@@ -69,8 +69,8 @@ const struct route routes[] = {
     {"GET",     "/networks/{id}",                              network_inspect},
     {"DELETE",  "/networks/{id}",                              network_remove},
     {"POST",    "/networks/create",                            network_create},
-    {"POST",    "/networks/{id}/connect",                      NULL},
-    {"POST",    "/networks/{id}/disconnect",                   NULL},
+    {"POST",    "/networks/{id}/connect",                      network_connect},
+    {"POST",    "/networks/{id}/disconnect",                   network_disconnect},
     {"POST",    "/networks/prune",                             network_prune},
 
     {"GET",     "/volumes",                                    volume_list_all},

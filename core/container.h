@@ -92,6 +92,7 @@ struct endpoint_config {
     char *ipv4, *ipv6, *mac;
     struct kvs driver_opts;
     int64_t gw_priority;
+    bool left; /* disconnected from the network of NetworkMode, which stays off it */
 };
 
 struct container_spec {
@@ -194,6 +195,9 @@ void container_spec_encode_image(const struct container_spec *s, struct jsonw *w
 void endpoint_config_encode(const struct endpoint_config *ec, struct jsonw *w);
 void endpoint_config_release(struct endpoint_config *ec);
 void endpoint_config_copy(struct endpoint_config *dst, const struct endpoint_config *src);
+#define cleanup_endpoint CLEANUP(endpoint_config_release)
+/* What can be told without looking at the network: "invalid endpoint settings:\n...". */
+int endpoint_config_check(const struct endpoint_config *ec, struct err *e) MUST_USE;
 /* One EndpointsConfig value (also of POST /networks/{id}/connect); network is left alone. */
 int endpoint_config_decode(const struct json *j, struct endpoint_config *out,
                            struct err *e) MUST_USE;

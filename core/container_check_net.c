@@ -202,16 +202,14 @@ static bool predefined(const char *network)
 }
 
 /* moby joins what it finds: one line, or a list with stars. */
-static int check_endpoint(const struct endpoint_config *ec, struct err *e)
+int endpoint_config_check(const struct endpoint_config *ec, struct err *e)
 {
     cleanup_strv struct strv wrong = {0};
     cleanup_free char *text = NULL;
     bool fixed = !str_empty(ec->ipv4) || !str_empty(ec->ipv6);
 
     if (!str_empty(ec->mac) && !mac_valid(ec->mac))
-        return err_set(e, ERR_INVALID,
-                       "invalid config for network %.100s: invalid MAC address %.60s", ec->network,
-                       ec->mac);
+        return err_set(e, ERR_INVALID, "invalid MAC address %.60s", ec->mac);
     if (fixed && predefined(ec->network))
         strv_add(&wrong, "user specified IP address is supported on user defined networks only");
     if (!str_empty(ec->ipv4) && ip_check(ec->ipv4) != 4)
@@ -230,9 +228,8 @@ static int check_endpoint(const struct endpoint_config *ec, struct err *e)
     if (wrong.n == 0)
         return 0;
     text = str_join((const char *const *)wrong.v, wrong.n, "\n* ");
-    return err_set(e, ERR_INVALID,
-                   "invalid config for network %.100s: invalid endpoint settings:\n%s%s",
-                   ec->network, wrong.n > 1 ? "* " : "", text);
+    return err_set(e, ERR_INVALID, "invalid endpoint settings:\n%s%s", wrong.n > 1 ? "* " : "",
+                   text);
 }
 
 int check_networking(const struct container_spec *s, struct err *e)
@@ -244,7 +241,7 @@ int check_networking(const struct container_spec *s, struct err *e)
                        "invalid config for network %.100s: invalid MAC address %.60s",
                        s->network_mode, s->mac_address);
     for (size_t i = 0; i < s->n_endpoints; i++)
-        if (check_endpoint(&s->endpoints[i], e))
-            return -1;
+        if (endpoint_config_check(&s->endpoints[i], e))
+            return err_wrap(e, "invalid config for network %.100s", s->endpoints[i].network);
     return 0;
 }

@@ -31,6 +31,7 @@ void endpoint_config_copy(struct endpoint_config *dst, const struct endpoint_con
     dst->mac = str_dup_or_null(src->mac);
     kvs_copy(&dst->driver_opts, &src->driver_opts);
     dst->gw_priority = src->gw_priority;
+    dst->left = src->left;
 }
 
 int endpoint_config_decode(const struct json *j, struct endpoint_config *out, struct err *e)
@@ -100,7 +101,8 @@ static int endpoints_decode(const struct json *j, struct container_spec *s, bool
                            "invalid config for network %.100s: EndpointsConfig is nil", it.key);
         ec = ARRAY_ADD(s->endpoints, s->n_endpoints);
         ec->network = xstrdup(it.key);
-        if (endpoint_config_decode(&it.value, ec, e))
+        if (endpoint_config_decode(&it.value, ec, e) ||
+            (stored && get_bool(&it.value, "Left", &ec->left, e)))
             return -1;
     }
     return 0;
@@ -129,6 +131,8 @@ static void endpoints_encode(const struct container_spec *s, struct jsonw *w, bo
         jsonw_opt_str(w, "MacAddress", ec->mac);
         jsonw_opt_kvs(w, "DriverOpts", &ec->driver_opts);
         jsonw_opt_i64(w, "GwPriority", ec->gw_priority);
+        if (ec->left)
+            jsonw_kbool(w, "Left", true);
         jsonw_end_obj(w);
     }
     jsonw_end_obj(w);

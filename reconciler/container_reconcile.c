@@ -361,9 +361,12 @@ static int pass(struct engine *g, struct container **c, int64_t generation, int6
         r = ensure_running(g, c, generation, again_ms, e);
         if (r)
             return r;
+        if (runs(*c) && endpoints_follow(g, c, e))
+            return -1;
         break;
     case GOAL_PAUSED:
-        return ensure_paused(g, c, generation, e);
+        r = ensure_paused(g, c, generation, e);
+        return r == 0 && runs(*c) ? endpoints_follow(g, c, e) : r;
     case GOAL_STOPPED:
         if (ensure_stopped(g, c, e))
             return -1;

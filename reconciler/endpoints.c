@@ -57,11 +57,27 @@ static void used_addresses(struct engine *g, const char *network_id, const char 
     mutex_unlock(&g->lock);
 }
 
+/* One that was left has made its number free again. */
+static unsigned free_interface(const struct container_state *st)
+{
+    for (unsigned number = 0;; number++) {
+        bool taken = false;
+        char name[32];
+
+        snprintf(name, sizeof(name), "eth%u", number);
+        for (size_t i = 0; i < st->n_endpoints; i++)
+            taken = taken || strcmp(st->endpoints[i].ifname, name) == 0;
+        if (!taken)
+            return number;
+    }
+}
+
 static struct endpoint *add_endpoint(struct container *c, const struct network *net)
 {
     struct container_state *st = &c->state;
     struct endpoint *ep;
     char id[ID_LEN + 1];
+    unsigned number = free_interface(st);
 
     st->endpoints = xrealloc(st->endpoints, (st->n_endpoints + 1) * sizeof(*st->endpoints));
     ep = &st->endpoints[st->n_endpoints];
@@ -70,7 +86,7 @@ static struct endpoint *add_endpoint(struct container *c, const struct network *
     ep->id = xstrdup(id);
     ep->network_id = xstrdup(net->id);
     ep->network_name = xstrdup(net->name);
-    ep->ifname = str_printf("eth%zu", st->n_endpoints);
+    ep->ifname = str_printf("eth%u", number);
     st->n_endpoints++;
     return ep;
 }
@@ -122,14 +138,14 @@ static int choose_address(struct engine *g, const struct container *c, const str
     return 0;
 }
 
-static const struct endpoint_config *config_for(const struct container_spec *s,
-                                                const struct network *net)
+const struct endpoint_config *endpoint_config_for(const struct container_spec *s, const char *name,
+                                                  const char *id)
 {
     for (size_t i = 0; i < s->n_endpoints; i++) {
         const char *n = s->endpoints[i].network;
 
-        if (strcmp(n, net->name) == 0 || strcmp(n, net->id) == 0 ||
-            (strcmp(n, "default") == 0 && strcmp(net->name, "bridge") == 0))
+        if (strcmp(n, name) == 0 || strcmp(n, id) == 0 ||
+            (strcmp(n, "default") == 0 && strcmp(name, "bridge") == 0))
             return &s->endpoints[i];
     }
     return NULL;
@@ -159,7 +175,9 @@ static int join_network(struct engine *g, struct container *c, const char *name,
     d = net_driver_find(net->driver);
     if (!d)
         return err_set(e, ERR_NOT_FOUND, "network driver %s is not there", net->driver);
-    cfg = config_for(c->spec, net);
+    cfg = endpoint_config_for(c->spec, net->name, net->id);
+    if (cfg && cfg->left)
+        return 0;
     ep = add_endpoint(c, net);
     name_endpoint(c, cfg, net, ep);
     return d->needs_address ? choose_address(g, c, net, cfg, ep, e) : 0;
@@ -256,6 +274,32 @@ static int join_one(struct engine *g, const struct net_driver_ops *d, const stru
     return d->ensure_endpoint(&g->cfg.net, net, ep, e);
 }
 
+/* All are made to be as they should; those from `first` on are new. */
+static int join_from(struct engine *g, const struct container *c, size_t first, const char *netns,
+                     struct err *e)
+{
+    for (size_t i = 0; i < c->state.n_endpoints; i++) {
+        cleanup_network struct network *net = object_network(g, c->state.endpoints[i].network_id);
+        const struct net_driver_ops *d = net ? net_driver_find(net->driver) : NULL;
+        struct net_endpoint ep;
+
+        if (!d)
+            return err_set(e, ERR_NOT_FOUND, "network %s not found",
+                           c->state.endpoints[i].network_name);
+        describe(c, i, netns, &ep);
+        if (join_one(g, d, net, &ep, e))
+            return err_wrap(e, "failed to set up container networking: network %s", net->name);
+        if (FAULT("endpoint.join"))
+            return err_set(e, ERR_IO, "network %s: injected", net->name);
+        if (i < first)
+            continue;
+        emit_network(g, "connect", net, c);
+        if (!net->predefined)
+            queue_network(g, net->id);
+    }
+    return 0;
+}
+
 int endpoints_join(struct engine *g, const struct container *c, struct err *e)
 {
     cleanup_free char *netns = container_netns(g, c);
@@ -278,24 +322,7 @@ int endpoints_join(struct engine *g, const struct container *c, struct err *e)
         return -1;
     if (FAULT("endpoint.sandbox"))
         return err_set(e, ERR_IO, "namespace of %s: injected", c->name);
-    for (size_t i = 0; i < c->state.n_endpoints; i++) {
-        cleanup_network struct network *net = object_network(g, c->state.endpoints[i].network_id);
-        const struct net_driver_ops *d = net ? net_driver_find(net->driver) : NULL;
-        struct net_endpoint ep;
-
-        if (!d)
-            return err_set(e, ERR_NOT_FOUND, "network %s not found",
-                           c->state.endpoints[i].network_name);
-        describe(c, i, netns, &ep);
-        if (join_one(g, d, net, &ep, e))
-            return err_wrap(e, "failed to set up container networking: network %s", net->name);
-        if (FAULT("endpoint.join"))
-            return err_set(e, ERR_IO, "network %s: injected", net->name);
-        emit_network(g, "connect", net, c);
-        if (!net->predefined)
-            queue_network(g, net->id);
-    }
-    return 0;
+    return join_from(g, c, 0, netns, e);
 }
 
 static int clear_endpoints(struct engine *g, struct container *c, void *arg, struct err *e)
@@ -314,6 +341,24 @@ static int clear_endpoints(struct engine *g, struct container *c, void *arg, str
     return 0;
 }
 
+static int leave_one(struct engine *g, const struct container *c, size_t i, const char *netns,
+                     struct err *e)
+{
+    cleanup_network struct network *net = object_network(g, c->state.endpoints[i].network_id);
+    const struct net_driver_ops *d = net ? net_driver_find(net->driver) : NULL;
+    struct net_endpoint ep;
+
+    if (!d) /* the network is gone, and its links with it */
+        return 0;
+    describe(c, i, netns, &ep);
+    if (d->remove_endpoint(&g->cfg.net, net, &ep, e))
+        return -1;
+    emit_network(g, "disconnect", net, c);
+    if (!net->predefined)
+        queue_network(g, net->id);
+    return 0;
+}
+
 int endpoints_leave(struct engine *g, const struct container *c, struct err *e)
 {
     cleanup_free char *netns = owns_sandbox(c) ? container_netns(g, c) : NULL;
@@ -321,21 +366,9 @@ int endpoints_leave(struct engine *g, const struct container *c, struct err *e)
 
     if (!netns)
         return 0;
-    for (size_t i = 0; i < c->state.n_endpoints; i++) {
-        cleanup_network struct network *net = object_network(g, c->state.endpoints[i].network_id);
-        const struct net_driver_ops *d = net ? net_driver_find(net->driver) : NULL;
-        struct net_endpoint ep;
-
-        if (!d) /* the network is gone, and its links with it */
-            continue;
-        describe(c, i, netns, &ep);
-        if (d->remove_endpoint(&g->cfg.net, net, &ep, r ? ERR_IGNORE : e))
+    for (size_t i = 0; i < c->state.n_endpoints; i++)
+        if (leave_one(g, c, i, netns, r ? ERR_IGNORE : e))
             r = -1;
-        else
-            emit_network(g, "disconnect", net, c);
-        if (!net->predefined)
-            queue_network(g, net->id);
-    }
     if (FAULT("endpoint.leave"))
         return err_set(e, ERR_IO, "network of %s: injected", c->name);
     if (net_sandbox_remove(netns, r ? ERR_IGNORE : e))
@@ -345,4 +378,84 @@ int endpoints_leave(struct engine *g, const struct container *c, struct err *e)
         container_change(g, c->id, false, clear_endpoints, NULL, NULL, e))
         return e->kind == ERR_NOT_FOUND ? 0 : -1;
     return r;
+}
+
+/* ------------------------------------------------------------ while it runs */
+
+/* Does its spec still ask for the i-th of its networks? */
+static bool is_wanted(struct engine *g, const struct container *c, size_t i)
+{
+    const struct endpoint *ep = &c->state.endpoints[i];
+    const struct endpoint_config *cfg =
+        endpoint_config_for(c->spec, ep->network_name, ep->network_id);
+    cleanup_network struct network *of_mode = NULL;
+
+    if (cfg)
+        return !cfg->left;
+    of_mode = network_for_mode(g, c->spec->network_mode, ERR_IGNORE);
+    return of_mode && strcmp(of_mode->id, ep->network_id) == 0;
+}
+
+static int drop_endpoint(struct engine *g, struct container *c, void *arg, struct err *e)
+{
+    struct container_state *st = &c->state;
+    const char *id = arg;
+
+    (void)g;
+    (void)e;
+    for (size_t i = 0; i < st->n_endpoints; i++)
+        if (strcmp(st->endpoints[i].id, id) == 0) {
+            endpoint_release(&st->endpoints[i]);
+            st->n_endpoints--;
+            memmove(&st->endpoints[i], &st->endpoints[i + 1],
+                    (st->n_endpoints - i) * sizeof(*st->endpoints));
+            break;
+        }
+    return 0;
+}
+
+/* *left: the ports and the default route may have to go by another one now. */
+static int leave_unwanted(struct engine *g, struct container **c, const char *netns, bool *left,
+                          struct err *e)
+{
+    for (size_t i = (*c)->state.n_endpoints; i-- > 0;) {
+        cleanup_free char *id = xstrdup((*c)->state.endpoints[i].id);
+
+        if (is_wanted(g, *c, i))
+            continue;
+        if (leave_one(g, *c, i, netns, e) ||
+            container_change(g, (*c)->id, false, drop_endpoint, id, c, e))
+            return -1;
+        *left = true;
+    }
+    return 0;
+}
+
+int endpoints_follow(struct engine *g, struct container **c, struct err *e)
+{
+    cleanup_free char *netns = owns_sandbox(*c) ? container_netns(g, *c) : NULL;
+    bool left = false;
+    size_t before;
+
+    if (!netns || (*c)->generation <= (*c)->observed_generation)
+        return 0; /* nothing has been asked for since the last time */
+    if (leave_unwanted(g, c, netns, &left, e))
+        return -1;
+    before = (*c)->state.n_endpoints;
+    if (endpoints_allocate(g, c, e))
+        return -1;
+    if (!left && before == (*c)->state.n_endpoints)
+        return 0;
+    if (join_from(g, *c, before, netns, e)) {
+        /* What could not be made is not kept; a later pass would leave it, too. */
+        while ((*c)->state.n_endpoints > before) {
+            cleanup_free char *id = xstrdup((*c)->state.endpoints[before].id);
+
+            (void)!leave_one(g, *c, before, netns, ERR_IGNORE);
+            if (container_change(g, (*c)->id, false, drop_endpoint, id, c, ERR_IGNORE))
+                break;
+        }
+        return -1;
+    }
+    return net_files_write(g, *c, e);
 }

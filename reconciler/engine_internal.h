@@ -186,6 +186,10 @@ char *container_netns(struct engine *g, const struct container *c); /* path, or 
 int endpoints_allocate(struct engine *g, struct container **c, struct err *e) MUST_USE;
 int endpoints_join(struct engine *g, const struct container *c, struct err *e) MUST_USE;
 int endpoints_leave(struct engine *g, const struct container *c, struct err *e) MUST_USE;
+/* The networks of a running container become those that its spec names now. */
+int endpoints_follow(struct engine *g, struct container **c, struct err *e) MUST_USE;
+const struct endpoint_config *endpoint_config_for(const struct container_spec *s, const char *name,
+                                                  const char *id);
 int net_files_write(struct engine *g, const struct container *c, struct err *e) MUST_USE;
 /* Rewrites /etc/hosts of every running container of the network. */
 void net_files_refresh(struct engine *g, const char *network_id);

@@ -669,6 +669,24 @@ void network_list_release(struct network_list *l)
     *l = (struct network_list){0};
 }
 
+int networks_connect(struct engine *g, const char *network, const char *container,
+                     const struct endpoint_config *cfg, const char *by, struct cancel *c,
+                     struct err *e)
+{
+    (void)by;
+    (void)c;
+    return called(g, e, "network connect %s %s %s", network, container ? container : "",
+                  cfg->ipv4 ? cfg->ipv4 : "-");
+}
+
+int networks_disconnect(struct engine *g, const char *network, const char *container, bool force,
+                        const char *by, struct cancel *c, struct err *e)
+{
+    (void)by;
+    (void)c;
+    return called(g, e, "network disconnect %s %s force=%d", network, container, force);
+}
+
 int networks_remove(struct engine *g, const char *ref, const char *by, struct cancel *c,
                     struct err *e)
 {
