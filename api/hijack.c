@@ -33,12 +33,17 @@ struct pump {
     enum hijack_end end GUARDED_BY(lock);
 };
 
+#define BODY_MAX (64 * 1024)
+
 /* ------------------------------------------------------------------- heads */
 
 int hijack_begin(struct request *rq, bool multiplexed, bool common_headers, struct err *e)
 {
     cleanup_buf struct buf out = BUF_INIT(4096);
 
+    /* dockerode repeats its options as a body, which is not the process's input */
+    if (rq->head->body == HTTP_BODY_LENGTH && !http_body_drain(&rq->body, BODY_MAX))
+        return err_set(e, ERR_INVALID, "the body of this request is too long");
     rq->res.hijacked = rq->res.sent = rq->res.ended = rq->res.close = true;
     conn_ends_at_close(rq->conn);
     if (request_upgrades(rq)) {
