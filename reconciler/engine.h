@@ -172,6 +172,13 @@ struct network_list {
 };
 void networks_list(struct engine *g, struct network_list *out);
 void network_list_release(struct network_list *l);
+/* cfg: what is asked of the network, its .network left alone.  A running container is on it when
+ * the call returns; another one will be when it starts. */
+int networks_connect(struct engine *g, const char *network, const char *container,
+                     const struct endpoint_config *cfg, const char *by, struct cancel *c,
+                     struct err *e) MUST_USE;
+int networks_disconnect(struct engine *g, const char *network, const char *container, bool force,
+                        const char *by, struct cancel *c, struct err *e) MUST_USE;
 int networks_remove(struct engine *g, const char *ref, const char *by, struct cancel *c,
                     struct err *e) MUST_USE;
 
