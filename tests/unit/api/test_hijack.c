@@ -372,7 +372,9 @@ static void a_failed_exec_says_so_in_the_stream(void **state)
     int fd;
 
     (void)state;
-    fake_fail(server.g, ERR_NOT_FOUND, "exec: \"nope\": executable file not found in $PATH");
+    fake_fail(server.g, ERR_NOT_FOUND,
+              "OCI runtime exec failed: exec failed: unable to start container process: exec: "
+              "\"nope\": executable file not found in $PATH");
     fd = exec("{}", &head);
     assert_has(head, "101 UPGRADED");
     assert_bytes(fd, header, 8);
@@ -388,7 +390,9 @@ static void a_detached_exec_answers_at_once(void **state)
     (void)state;
     assert_has(a, " 200 OK");
     assert_has(a, "Content-Length: 0");
-    fake_fail(server.g, ERR_NOT_FOUND, "exec: \"nope\": executable file not found in $PATH");
+    fake_fail(server.g, ERR_NOT_FOUND,
+              "OCI runtime exec failed: exec failed: unable to start container process: exec: "
+              "\"nope\": executable file not found in $PATH");
     a = client_ask(&server, "POST", "/exec/e1/start", JSON_TYPE, "{\"Detach\":true}");
     assert_has(a, " 400 ");
     assert_has(a, "{\"message\":\"OCI runtime exec failed: exec failed: unable to start container "
