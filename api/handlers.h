@@ -15,6 +15,8 @@ route_fn container_list_all, container_create_one, container_inspect, container_
     container_rename, container_remove, container_wait_exit, container_prune;
 /* containers_io.c */
 route_fn container_attach, container_logs, container_resize, container_top, container_checkpoint;
+/* stats.c */
+route_fn container_stats_stream;
 /* exec.c */
 route_fn exec_create, exec_start, exec_inspect, exec_resize;
 /* images.c */

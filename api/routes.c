@@ -23,7 +23,7 @@ const struct route routes[] = {
     {"GET",     "/containers/{id}/logs",                       container_logs},
     {"GET",     "/containers/{id}/changes",                    NULL},
     {"GET",     "/containers/{id}/export",                     NULL},
-    {"GET",     "/containers/{id}/stats",                      NULL},
+    {"GET",     "/containers/{id}/stats",                      container_stats_stream},
     {"POST",    "/containers/{id}/resize",                     container_resize},
     {"POST",    "/containers/{id}/start",                      container_start},
     {"POST",    "/containers/{id}/stop",                       container_stop},

@@ -34,14 +34,6 @@ extern const struct spec_codec codec_exposed, codec_cmd, codec_entrypoint, codec
 /* Refuses what must be empty and is not (the message names the path). */
 int refuse_unsupported(const struct json *j, struct err *e);
 
-/* Adds room for one more element and returns it, zeroed. */
-#define ARRAY_ADD(v, n)                                \
-    ({                                                 \
-        (v) = xrealloc((v), ((n) + 1) * sizeof(*(v))); \
-        memset(&(v)[(n)], 0, sizeof(*(v)));            \
-        &(v)[(n)++];                                   \
-    })
-
 /* Go prints maps by key. */
 void jsonw_kvs_sorted(struct jsonw *w, const struct kvs *kvs);
 /* The pair when v is not empty. */

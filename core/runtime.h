@@ -34,6 +34,7 @@
 #include "core/storage_driver.h"
 
 struct cancel;
+struct container_stats;
 struct stream;
 
 enum frame_kind {
@@ -167,6 +168,10 @@ struct runtime_ops {
                       struct err *e);
     /* Host pids of every process in the container. */
     int (*pids)(struct runtime *rt, const char *id, int64_t **out, size_t *n, struct err *e);
+
+    /* *out is fresh; own_network: not the host's.  ERR_CONFLICT when it does not run. */
+    int (*stats)(struct runtime *rt, const char *id, bool own_network, struct container_stats *out,
+                 struct err *e);
 
     int (*watch)(struct runtime *rt, const struct runtime_events *ev, struct err *e);
     /* What the host lacks, one "feature\tstate\twhat is off" line each: for `doctor` and /info. */

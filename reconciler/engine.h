@@ -23,6 +23,7 @@
 #include "core/net_driver.h"
 #include "core/network.h"
 #include "core/runtime.h"
+#include "core/stats.h"
 #include "core/volume.h"
 #include "images/images.h"
 #include "reconciler/plan.h"
@@ -122,6 +123,12 @@ int containers_resize(struct engine *g, const char *id, unsigned rows, unsigned 
 int containers_logs(struct engine *g, const char *id, const struct log_read_opts *o,
                     struct cancel *c, log_each_fn *each, void *arg, struct err *e) MUST_USE;
 char *containers_log_path(struct engine *g, const char *id);
+/*
+ * What a container has used, for everybody who asks within SAMPLE_MS: thousands of watchers cost no
+ * more than one.  A container that does not run has a sample with read_ns TIME_ZERO.
+ */
+int containers_stats(struct engine *g, const char *id, struct container_stats **out,
+                     struct err *e) MUST_USE;
 /* ps_args: default "-ef".  rows: one strv per process, of n titles. */
 struct top {
     struct strv titles;

@@ -29,6 +29,8 @@ struct live {
     char *removed_by;      /* who asked for the removal */
     bool remove_volumes;
     bool restart; /* the stop under way is the first half of a restart */
+    struct container_stats *sample; /* the last one taken; NULL: none yet */
+    int64_t sampled_ms;             /* monotonic */
 };
 
 /* One API call that waits for a worker to have dealt with its write. */

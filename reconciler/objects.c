@@ -167,6 +167,7 @@ void live_free(void *l)
     struct live *live = l;
 
     free(live->removed_by);
+    container_stats_unref(live->sample);
     free(live);
 }
 

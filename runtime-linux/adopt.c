@@ -23,6 +23,7 @@
 #include "runtime-linux/exit_record.h"
 #include "runtime-linux/shim_internal.h"
 #include "runtime-linux/shim_lock.h"
+#include "runtime-linux/stats_internal.h"
 
 #define BUSY_MAX_MS  20000
 #define BUSY_STEP_MS 2
@@ -171,6 +172,23 @@ int adopt_list(struct runtime *rt, struct strv *ids, struct err *e)
     if (!fs_exists(dir))
         return 0;
     return fs_list(dir, ids, e);
+}
+
+int adopt_stats(struct runtime *rt, const char *id, bool own_network, struct container_stats *out,
+                struct err *e)
+{
+    cleanup_free char *exec_dir = client_exec_dir(runtime_linux_of(rt), id);
+    cleanup_json struct json_doc doc = {0};
+    struct json root;
+    const char *path;
+
+    if (read_started(exec_dir, &doc, e))
+        return e->kind == ERR_NOT_FOUND ? client_not_running(id, e) : -1;
+    root = json_root(&doc);
+    path = json_get_str(&root, "cgroup");
+    if (str_empty(path))
+        return err_set(e, ERR_UNSUPPORTED, "container %s has no cgroup", id);
+    return stats_read(path, json_get_i64(&root, "pid"), own_network, out, e);
 }
 
 int adopt_clean_lost(const struct runtime_linux *rl, const char *id, struct err *e)

@@ -180,6 +180,7 @@ static const struct runtime_ops linux_ops = {
     .exec_resize = client_exec_resize,
     .resize_tty = client_resize_tty,
     .pids = client_pids,
+    .stats = adopt_stats,
     .watch = client_watch,
     .doctor = doctor_report,
     .free = client_free,

@@ -81,6 +81,9 @@ int adopt_look(const struct runtime_linux *rl, const char *id, enum shim_presenc
                struct container_observed *out, struct err *e) MUST_USE;
 int adopt_observe(struct runtime *rt, const char *id, struct container_observed *out,
                   struct err *e);
+/* From the kernel's files; the shim is not asked. */
+int adopt_stats(struct runtime *rt, const char *id, bool own_network, struct container_stats *out,
+                struct err *e);
 int adopt_list(struct runtime *rt, struct strv *ids, struct err *e);
 /* After a shim was killed: no process of the container is left, nor its cgroup. */
 int adopt_clean_lost(const struct runtime_linux *rl, const char *id, struct err *e) MUST_USE;
@@ -92,8 +95,15 @@ int run_bundle_reset(const struct runtime_linux *rl, const char *id, struct err 
 int run_bundle_write(const struct runtime_linux *rl, const struct container *c,
                      const struct run_spec *s, struct err *e) MUST_USE;
 /* The arguments of START. */
-int run_bundle_start_args(const struct container *c, const struct run_spec *s, struct buf *out,
-                          struct err *e) MUST_USE;
+int run_bundle_start_args(const struct runtime_linux *rl, const struct container *c,
+                          const struct run_spec *s, struct buf *out, struct err *e) MUST_USE;
+
+/* ------------------------------------------------------------------ run_log.c */
+struct log_attrs_source;
+/* One key more of them, for a log that is delivered elsewhere. */
+int run_log_write(const struct runtime_linux *rl, const struct container *c,
+                  const struct run_spec *s, const struct log_attrs_source *src, struct jsonw *w,
+                  struct err *e) MUST_USE;
 
 /* ------------------------------------------------------------------ watch.c */
 struct watch *watch_new(void);

@@ -669,6 +669,20 @@ void network_list_release(struct network_list *l)
     *l = (struct network_list){0};
 }
 
+int containers_stats(struct engine *g, const char *id, struct container_stats **out, struct err *e)
+{
+    cleanup_container struct container *c = NULL;
+
+    if (containers_find(g, id, &c, e) || called(g, e, "stats %s", id))
+        return -1;
+    *out = container_stats_new();
+    if (c->state.status == STATUS_RUNNING) {
+        (*out)->read_ns = 1700000000 * NS_PER_SEC;
+        (*out)->memory_usage = 4096;
+    }
+    return 0;
+}
+
 int networks_connect(struct engine *g, const char *network, const char *container,
                      const struct endpoint_config *cfg, const char *by, struct cancel *c,
                      struct err *e)
