@@ -32,6 +32,7 @@ struct dir_time {
 
 struct apply {
     enum whiteout_form form;
+    const struct tar_apply_opts *into; /* NULL: a layer */
     struct tar_reader *tar;
     struct path_walk walk, link_walk;
     struct whiteouts wh;
@@ -129,19 +130,36 @@ static void remember_time(struct apply *a, const char *dir, const char *base,
     d->mtime = *mtime;
 }
 
-static int set_attributes(int dir_fd, const char *base, int fd, const struct tar_entry *t,
-                          struct err *e)
+/* By the inode: chmod() of a name follows a link, and somebody may have put one there. */
+static int set_mode(int dir_fd, const char *base, const struct tar_entry *t, struct err *e)
+{
+    cleanup_fd int fd = openat(dir_fd, base, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    char self[32];
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st))
+        return err_os(e, errno, "cannot open what was made");
+    if (S_ISLNK(st.st_mode))
+        return err_set(e, ERR_CONFLICT, "it was exchanged for a link");
+    (void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+    return chmod(self, t->mode) ? err_os(e, errno, "cannot set the mode") : 0;
+}
+
+static int set_attributes(const struct apply *a, int dir_fd, const char *base, int fd,
+                          const struct tar_entry *t, struct err *e)
 {
     struct timespec times[2] = {t->mtime, t->mtime};
-    uid_t uid = (uid_t)t->uid;
-    gid_t gid = (gid_t)t->gid;
+    int64_t base_id = a->into ? a->into->id_base : 0;
+    uid_t uid = (uid_t)(base_id + (a->into && a->into->own ? a->into->uid : t->uid));
+    gid_t gid = (gid_t)(base_id + (a->into && a->into->own ? a->into->gid : t->gid));
 
     if (uid != geteuid() || gid != getegid() || t->type == TAR_DIR)
         if (fd >= 0 ? fchown(fd, uid, gid) : fchownat(dir_fd, base, uid, gid, AT_SYMLINK_NOFOLLOW))
             return err_os(e, errno, "cannot set the owner");
-    if (t->type != TAR_SYMLINK)
-        if (fd >= 0 ? fchmod(fd, t->mode) : fchmodat(dir_fd, base, t->mode, 0))
-            return err_os(e, errno, "cannot set the mode");
+    if (fd >= 0 && fchmod(fd, t->mode))
+        return err_os(e, errno, "cannot set the mode");
+    if (fd < 0 && t->type != TAR_SYMLINK && set_mode(dir_fd, base, t, e))
+        return -1;
     if (t->n_xattrs && set_xattrs(dir_fd, base, fd, t, e))
         return -1;
     if (t->type == TAR_DIR)
@@ -230,7 +248,7 @@ static int make_file(struct apply *a, int dir_fd, const char *base, const struct
     if (t->sparse ? write_sparse(a, fd, t, e) : write_plain(a, fd, e))
         return -1;
     a->size += t->size;
-    return set_attributes(dir_fd, base, fd, t, e);
+    return set_attributes(a, dir_fd, base, fd, t, e);
 }
 
 static int make_hardlink(struct apply *a, int dir_fd, const char *base, const struct tar_entry *t,
@@ -240,18 +258,24 @@ static int make_hardlink(struct apply *a, int dir_fd, const char *base, const st
     const char *target_dir, *target_base;
     int target_fd;
 
+    if (a->into && !clean_name(t->link, target))
+        return err_set(e, ERR_INTERNAL, "invalid hardlink target \"%.200s\"", t->link);
     if (!clean_name(t->link, target) || !*target)
         return err_set(e, ERR_INVALID, "its link target \"%.200s\" is outside of the layer",
                        t->link);
     target_base = split_name(target, &target_dir);
     if (path_walk_dir(&a->link_walk, target_dir, false, &target_fd, e))
         return -1;
-    if (linkat(target_fd, target_base, dir_fd, base, 0))
-        return err_os(e, errno, "cannot link to \"%.200s\"", t->link);
-    return 0;
+    if (!linkat(target_fd, target_base, dir_fd, base, 0))
+        return 0;
+    err_os(e, errno, "cannot link to \"%.200s\"", t->link);
+    if (e->os_code == ENOENT)
+        e->kind = ERR_NOT_FOUND;
+    return -1;
 }
 
-static int make_device(int dir_fd, const char *base, const struct tar_entry *t, struct err *e)
+static int make_device(const struct apply *a, int dir_fd, const char *base,
+                       const struct tar_entry *t, struct err *e)
 {
     mode_t type = t->type == TAR_CHAR ? S_IFCHR : t->type == TAR_BLOCKDEV ? S_IFBLK : S_IFIFO;
 
@@ -261,7 +285,20 @@ static int make_device(int dir_fd, const char *base, const struct tar_entry *t, 
     if (mknodat(dir_fd, base, type | 0600,
                 type == S_IFIFO ? 0 : makedev((unsigned)t->dev_major, (unsigned)t->dev_minor)))
         return err_os(e, errno, "cannot make the node");
-    return set_attributes(dir_fd, base, -1, t, e);
+    return set_attributes(a, dir_fd, base, -1, t, e);
+}
+
+/* Named as it is in the archive, without the slash of a directory. */
+static int check_kinds(const struct apply *a, bool is_dir, const struct tar_entry *t, struct err *e)
+{
+    char name[PATH_MAX];
+
+    if (is_dir == (t->type == TAR_DIR) || !clean_name(t->name, name))
+        return 0;
+    return err_set(e, ERR_INTERNAL,
+                   is_dir ? "cannot overwrite directory \"%.400s\" with non-directory \"%.400s\""
+                          : "cannot overwrite non-directory \"%.400s\" with directory \"%.400s\"",
+                   name, a->into->where);
 }
 
 /*
@@ -276,6 +313,8 @@ static int make_room(struct apply *a, int dir_fd, const char *base, const struct
     *have_dir = *opaque = false;
     if (fstatat(dir_fd, base, &st, AT_SYMLINK_NOFOLLOW))
         return errno == ENOENT ? 0 : err_os(e, errno, "cannot look at it");
+    if (a->into && a->into->keep_kinds && check_kinds(a, S_ISDIR(st.st_mode), t, e))
+        return -1;
     if (S_ISDIR(st.st_mode) && t->type == TAR_DIR) {
         *have_dir = true;
         return 0;
@@ -297,17 +336,18 @@ static int make_dir(struct apply *a, int dir_fd, const char *dir, const char *ba
         return err_os(e, errno, "cannot make the directory");
     if (opaque && whiteout_set_opaque(dir_fd, base, e))
         return -1;
-    if (set_attributes(dir_fd, base, -1, t, e))
+    if (set_attributes(a, dir_fd, base, -1, t, e))
         return -1;
     remember_time(a, dir, base, &t->mtime);
     return 0;
 }
 
-static int make_symlink(int dir_fd, const char *base, const struct tar_entry *t, struct err *e)
+static int make_symlink(const struct apply *a, int dir_fd, const char *base,
+                        const struct tar_entry *t, struct err *e)
 {
     if (symlinkat(t->link, dir_fd, base))
         return err_os(e, errno, "cannot make the link");
-    return set_attributes(dir_fd, base, -1, t, e);
+    return set_attributes(a, dir_fd, base, -1, t, e);
 }
 
 static int make_entry(struct apply *a, const char *dir, const char *base, const struct tar_entry *t,
@@ -329,13 +369,13 @@ static int make_entry(struct apply *a, const char *dir, const char *base, const 
     case TAR_HARDLINK:
         return make_hardlink(a, dir_fd, base, t, e);
     case TAR_SYMLINK:
-        return make_symlink(dir_fd, base, t, e);
+        return make_symlink(a, dir_fd, base, t, e);
     case TAR_DIR:
         return make_dir(a, dir_fd, dir, base, t, have_dir, opaque, e);
     case TAR_CHAR:
     case TAR_BLOCKDEV:
     case TAR_FIFO:
-        return make_device(dir_fd, base, t, e);
+        return make_device(a, dir_fd, base, t, e);
     }
     return err_set(e, ERR_INTERNAL, "tar entry of type %d", t->type);
 }
@@ -345,7 +385,7 @@ static int apply_root(struct apply *a, const struct tar_entry *t, struct err *e)
 {
     if (t->type != TAR_DIR)
         return err_set(e, ERR_INVALID, "the root of a layer must be a directory");
-    if (set_attributes(a->walk.root_fd, ".", -1, t, e))
+    if (set_attributes(a, a->walk.root_fd, ".", -1, t, e))
         return -1;
     remember_time(a, "", "", &t->mtime);
     return 0;
@@ -357,15 +397,16 @@ static int apply_entry(struct apply *a, const struct tar_entry *t, struct err *e
     const char *dir, *base;
 
     if (!clean_name(t->name, path))
-        return err_set(e, ERR_INVALID, "it is outside of the layer");
+        return a->into ? err_set(e, ERR_INTERNAL, "invalid entry name \"%.400s\"", t->name)
+                       : err_set(e, ERR_INVALID, "it is outside of the layer");
     if (t->uid < 0 || t->uid > INT32_MAX || t->gid < 0 || t->gid > INT32_MAX)
         return err_set(e, ERR_INVALID, "owner %lld:%lld is out of range", (long long)t->uid,
                        (long long)t->gid);
     if (!*path)
-        return apply_root(a, t, e);
+        return a->into ? 0 : apply_root(a, t, e);
     whiteouts_note(&a->wh, path);
     base = split_name(path, &dir);
-    if (str_starts(base, WHITEOUT_PREFIX)) {
+    if (a->form != WHITEOUT_NONE && str_starts(base, WHITEOUT_PREFIX)) {
         path_walk_forget(&a->link_walk);
         return whiteouts_apply(&a->wh, &a->walk, dir, base, e);
     }
@@ -402,33 +443,47 @@ static int apply_all(struct apply *a, struct err *e)
             return -1;
         if (!t)
             break;
-        if (apply_entry(a, t, e))
-            return err_wrap(e, "layer entry \"%.200s\"", t->name);
+        if (apply_entry(a, t, e)) {
+            if (!a->into)
+                return err_wrap(e, "layer entry \"%.200s\"", t->name);
+            return e->kind == ERR_IO ? err_wrap(e, "%.400s", t->name) : -1;
+        }
     }
     return set_dir_times(a, e) || tar_drain(a->tar, e) ? -1 : 0;
+}
+
+static int run(struct apply *a, int root_fd, read_fn *read, void *arg, struct err *e)
+{
+    int rc;
+
+    a->walk = a->link_walk = (struct path_walk){.root_fd = root_fd, .fd = -1};
+    a->tar = tar_reader_new(read, arg);
+    whiteouts_init(&a->wh, a->form);
+    rc = apply_all(a, e);
+    for (size_t i = 0; i < a->n_times; i++)
+        free(a->times[i].path);
+    free(a->times);
+    whiteouts_release(&a->wh);
+    path_walk_forget(&a->walk);
+    path_walk_forget(&a->link_walk);
+    tar_reader_free(a->tar);
+    return rc;
 }
 
 int layer_apply(int root_fd, read_fn *read, void *arg, enum whiteout_form form, int64_t *size,
                 struct err *e)
 {
-    struct apply a = {
-        .form = form,
-        .walk = {.root_fd = root_fd, .fd = -1},
-        .link_walk = {.root_fd = root_fd, .fd = -1}
-    };
-    int rc;
+    struct apply a = {.form = form};
+    int rc = run(&a, root_fd, read, arg, e);
 
-    a.tar = tar_reader_new(read, arg);
-    whiteouts_init(&a.wh, form);
-    rc = apply_all(&a, e);
     if (size)
         *size = a.size > 0 ? a.size : 0;
-    for (size_t i = 0; i < a.n_times; i++)
-        free(a.times[i].path);
-    free(a.times);
-    whiteouts_release(&a.wh);
-    path_walk_forget(&a.walk);
-    path_walk_forget(&a.link_walk);
-    tar_reader_free(a.tar);
     return rc;
+}
+
+int tar_apply(int root_fd, read_fn *read, void *arg, const struct tar_apply_opts *o, struct err *e)
+{
+    struct apply a = {.form = WHITEOUT_NONE, .into = o};
+
+    return run(&a, root_fd, read, arg, e);
 }

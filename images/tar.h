@@ -77,7 +77,7 @@ struct tar_writer {
     int64_t left; /* bytes that the entry still owes */
     int64_t padding;
 };
-/* name, link, mode, size, type and mtime count; the rest is root's. */
+/* Of the time only the seconds, as Docker has it; nothing is written sparse. */
 int tar_put_header(struct tar_writer *w, const struct tar_entry *t, struct err *e) MUST_USE;
 int tar_put_data(struct tar_writer *w, const void *p, size_t n, struct err *e) MUST_USE;
 int tar_put_file(struct tar_writer *w, const char *name, const void *p, size_t n,
