@@ -454,7 +454,33 @@ void container_write_summary(struct jsonw *w, const struct codec *k, const struc
 
 /* ----------------------------------------------------------------- inspect */
 
-static void write_state(struct jsonw *w, const struct container *c)
+static void write_health(struct jsonw *w, const struct codec *k, const struct container *c)
+{
+    struct health_log log;
+
+    containers_health(k->engine, c->id, &log);
+    jsonw_key(w, "Health");
+    jsonw_obj(w);
+    jsonw_kstr(w, "Status", c->state.health);
+    jsonw_ki64(w, "FailingStreak", log.failing_streak);
+    jsonw_key(w, "Log");
+    jsonw_arr(w);
+    for (size_t i = 0; i < log.n; i++) {
+        jsonw_obj(w);
+        jsonw_key(w, "Start");
+        jsonw_time(w, log.v[i].start_ns);
+        jsonw_key(w, "End");
+        jsonw_time(w, log.v[i].end_ns);
+        jsonw_ki64(w, "ExitCode", log.v[i].exit_code);
+        jsonw_kstr(w, "Output", log.v[i].output);
+        jsonw_end_obj(w);
+    }
+    jsonw_end_arr(w);
+    jsonw_end_obj(w);
+    health_log_release(&log);
+}
+
+static void write_state(struct jsonw *w, const struct codec *k, const struct container *c)
 {
     const struct container_state *s = &c->state;
 
@@ -473,16 +499,8 @@ static void write_state(struct jsonw *w, const struct container *c)
     jsonw_time(w, s->started_ns);
     jsonw_key(w, "FinishedAt");
     jsonw_time(w, s->finished_ns);
-    if (!str_empty(s->health)) {
-        jsonw_key(w, "Health");
-        jsonw_obj(w);
-        jsonw_kstr(w, "Status", s->health);
-        jsonw_ki64(w, "FailingStreak", 0);
-        jsonw_key(w, "Log");
-        jsonw_arr(w);
-        jsonw_end_arr(w);
-        jsonw_end_obj(w);
-    }
+    if (!str_empty(s->health))
+        write_health(w, k, c);
     jsonw_end_obj(w);
 }
 
@@ -613,7 +631,7 @@ void container_write_inspect(struct jsonw *w, const struct codec *k, const struc
     jsonw_key(w, "Created");
     jsonw_time(w, c->created_ns);
     write_path_and_args(w, c->spec);
-    write_state(w, c);
+    write_state(w, k, c);
     jsonw_kstr(w, "Image", c->image_id);
     write_paths(w, k, c);
     jsonw_key(w, "Name");

@@ -32,9 +32,6 @@ static int read_condition(const struct field *f, void *obj, struct err *e)
     for (size_t i = 0; i < ARRAY_LEN(known); i++) {
         if (str_eq(f->node->text, known[i].text)) {
             ((struct service_dependency *)obj)->condition = known[i].condition;
-            if (known[i].condition == DEPENDS_HEALTHY)
-                field_notice(f, NOTICE_DEGRADED,
-                             "healthchecks are not run yet: healthy means started");
             return 0;
         }
     }
@@ -128,7 +125,6 @@ int read_healthcheck(const struct field *f, void *obj, struct err *e)
     struct health_spec *h = &((struct service_in *)obj)->spec->health;
 
     h->set = true;
-    field_notice(f, NOTICE_DEGRADED, "is recorded, but not run yet");
     return read_map(f, keys, ARRAY_LEN(keys), h, h, e);
 }
 

@@ -106,6 +106,11 @@ struct attach_opts {
     bool in, out, err;
 };
 
+enum root_view {
+    ROOT_WRITABLE = 1, /* else everything is read-only */
+    ROOT_BARE = 2,     /* the root file system alone, without volumes and binds */
+};
+
 struct exec_spec {
     char *id; /* 64 hex */
     struct strv argv, env;
@@ -162,6 +167,8 @@ struct runtime_ops {
     /* io NULL: detached.  Returns when the process runs or could not be started (its own words). */
     int (*exec)(struct runtime *rt, const char *id, const struct exec_spec *spec,
                 struct stream **io, int64_t *pid, struct err *e);
+    int (*exec_signal)(struct runtime *rt, const char *id, const char *exec_id, int signal,
+                       struct err *e);
     int (*exec_resize)(struct runtime *rt, const char *id, const char *exec_id, unsigned rows,
                        unsigned cols, struct err *e);
     int (*resize_tty)(struct runtime *rt, const char *id, unsigned rows, unsigned cols,
@@ -172,6 +179,14 @@ struct runtime_ops {
     /* *out is fresh; own_network: not the host's.  ERR_CONFLICT when it does not run. */
     int (*stats)(struct runtime *rt, const char *id, bool own_network, struct container_stats *out,
                  struct err *e);
+
+    /*
+     * The container's files from outside: *fd is the root of a copy of its mounts, which nothing
+     * that happens in the container changes.  No device can be opened through it.  Of a container
+     * that does not run, spec says what the mounts would be.  See enum root_view.
+     */
+    int (*open_root)(struct runtime *rt, const struct run_spec *spec, unsigned view, int *fd,
+                     struct err *e);
 
     int (*watch)(struct runtime *rt, const struct runtime_events *ev, struct err *e);
     /* What the host lacks, one "feature\tstate\twhat is off" line each: for `doctor` and /info. */

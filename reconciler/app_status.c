@@ -39,7 +39,7 @@ static bool service_fine(const struct container *c)
     if (!c || strcmp(c->state.health ? c->state.health : "", "unhealthy") == 0)
         return false;
     if (c->state.status == STATUS_RUNNING)
-        return true;
+        return !str_eq(c->state.health, "starting");
     return c->state.status == STATUS_EXITED && c->state.exit_code == 0 &&
            (c->spec->restart == RESTART_NO || c->spec->restart == RESTART_ON_FAILURE);
 }
@@ -53,6 +53,9 @@ static char *first_trouble(const struct app *app, const struct container_list *c
             continue;
         if (!c)
             return str_printf("service %s has no container", app->services[i].name);
+        if (c->state.status == STATUS_RUNNING)
+            return str_printf("service %s runs, but its health is: %s", app->services[i].name,
+                              c->state.health);
         if (!str_empty(c->state.error))
             return str_printf("service %s: %s", app->services[i].name, c->state.error);
         return str_printf("service %s is %s (exit code %d)", app->services[i].name,

@@ -171,6 +171,8 @@ static int write_exit(struct engine *g, struct container *c, void *arg, struct e
 
     (void)g;
     (void)e;
+    if (!str_empty(c->state.health)) /* nobody looks any more, which Docker calls so */
+        str_set(&c->state.health, "unhealthy");
     c->state.pid = 0;
     c->state.exit_code = news->o->exit_code;
     c->state.oom_killed = news->o->oom_killed;
@@ -237,6 +239,8 @@ static int write_running(struct engine *g, struct container *c, void *arg, struc
 
     (void)g;
     (void)e;
+    if (c->state.started_ns != o->started_ns)
+        str_set(&c->state.health, health_at_start(c->spec));
     c->state.pid = o->pid;
     c->state.started_ns = o->started_ns;
     c->state.finished_ns = TIME_ZERO;

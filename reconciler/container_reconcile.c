@@ -383,6 +383,8 @@ static int pass(struct engine *g, struct container **c, int64_t generation, int6
         return ensure_absent(g, c, e);
     if (!runs(*c) && (*c)->goal != GOAL_RUNNING && (*c)->state.n_endpoints)
         return container_down(g, *c, e);
+    if ((*c)->state.status == STATUS_RUNNING)
+        health_watch(g, *c);
     return 0;
 }
 

@@ -139,6 +139,10 @@ int containers_top(struct engine *g, const char *id, const char *ps_args, struct
                    struct err *e) MUST_USE;
 void top_release(struct top *t);
 
+/* Bytes of the writable layer, and of that with the image below it. */
+int container_sizes(struct engine *g, const char *id, int64_t *rw, int64_t *rootfs,
+                    struct err *e) MUST_USE;
+
 /* ------------------------------------------------------------------- exec */
 
 /* What is known of one exec; a snapshot that the caller releases. */
@@ -162,6 +166,23 @@ int execs_inspect(struct engine *g, const char *id, struct exec_info *out, struc
 int execs_resize(struct engine *g, const char *id, unsigned rows, unsigned cols,
                  struct err *e) MUST_USE;
 void execs_of(struct engine *g, const char *container_id, struct strv *ids);
+
+/* ----------------------------------------------------------------- health */
+
+#define HEALTH_RESULTS 5
+struct health_result {
+    int64_t start_ns, end_ns;
+    int exit_code; /* -1: it could not be run, or took too long */
+    char *output;
+};
+/* What the probes of a container have found since it, or this process, started. */
+struct health_log {
+    int64_t failing_streak;
+    struct health_result v[HEALTH_RESULTS]; /* oldest first */
+    size_t n;
+};
+void containers_health(struct engine *g, const char *id, struct health_log *out);
+void health_log_release(struct health_log *l);
 
 /* -------------------------------------------------- images (events, in use) */
 
@@ -208,6 +229,8 @@ void volumes_users(struct engine *g, const char *name, struct strv *ids);
 /* ----------------------------------------------------------------- events */
 
 void engine_event(struct engine *g, struct event *ev); /* stores, publishes and releases it */
+/* Only for those who listen now: what would push the rest of the history out. */
+void engine_event_passing(struct engine *g, struct event *ev);
 /* Attributes of a container's event: labels, image, name, and `by`. */
 void event_for_container(struct event *ev, const char *action, const struct container *c,
                          const char *by);

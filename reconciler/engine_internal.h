@@ -31,6 +31,7 @@ struct live {
     bool restart; /* the stop under way is the first half of a restart */
     struct container_stats *sample; /* the last one taken; NULL: none yet */
     int64_t sampled_ms;             /* monotonic */
+    struct health_live *health;     /* health.c; NULL: nothing was probed yet */
 };
 
 /* One API call that waits for a worker to have dealt with its write. */
@@ -112,6 +113,7 @@ struct engine {
     struct waiter *waiters GUARDED_BY(lock);
     struct container_wait *waits GUARDED_BY(lock);
     struct event_sub *subs GUARDED_BY(lock);
+    size_t probes GUARDED_BY(lock); /* under way */
     struct thread *workers;
     size_t n_workers, max_workers GUARDED_BY(lock);
     struct cond workers_gone;
@@ -140,7 +142,8 @@ bool container_durable(const struct container *c);
 struct live *live_of(struct engine *g, const char *id) REQUIRES(g->lock); /* made when missing */
 void live_free(void *l);
 
-/* ---- queue_keys: "container/<id>", "network/<id>", "app/<name>", "pull/<app>/<service>" */
+/* ---- queue_keys: "container/<id>", "network/<id>", "app/<name>", "pull/<app>/<service>",
+ * "health/<id>", "probe/<id>" */
 void queue_container(struct engine *g, const char *id, int64_t delay_ms);
 void queue_network(struct engine *g, const char *id);
 void queue_app(struct engine *g, const char *name, int64_t delay_ms);
@@ -212,6 +215,21 @@ int volume_make(struct engine *g, struct volume *wanted, const char *by, struct 
 /* With its container: that one is no user any more. */
 int volume_remove_from(struct engine *g, const char *name, const char *container, const char *by,
                        struct err *e) MUST_USE;
+
+/* ---- health.c */
+/* To be called on every look at a container that runs: its probes go on, or begin. */
+void health_watch(struct engine *g, const struct container *c);
+/* What a container's health is before its first probe: "starting", or "" without one. */
+const char *health_at_start(const struct container_spec *s);
+void health_live_free(struct health_live *h);
+int health_reconcile(struct engine *g, const char *id, int64_t *again_ms, struct err *e);
+/* Ends a probe that takes too long. */
+int probe_reconcile(struct engine *g, const char *id, int64_t *again_ms, struct err *e);
+
+/* ---- execs.c: how an exec of this container finds itself */
+void exec_compose(const struct container *c, struct exec_spec *x);
+void exec_emit(struct engine *g, const struct container *c, const char *action,
+               const struct exec_spec *x, const char *id, bool passing);
 
 /* ---- events.c */
 /* A signal was sent on purpose; `by` may be NULL. */

@@ -18,13 +18,8 @@ void events_close(struct engine *g)
     mutex_unlock(&g->lock);
 }
 
-void engine_event(struct engine *g, struct event *ev)
+static void publish(struct engine *g, const struct event *ev)
 {
-    struct err e = ERR_INIT;
-
-    if (state_event_add(g->st, ev, &e))
-        log_warn("event not stored, ignoring", "type=%s action=%s error=%s", ev->type, ev->action,
-                 log_quote(e.msg));
     mutex_lock(&g->lock);
     for (struct event_sub *s = g->subs; s; s = s->next) {
         if (ev->seq && ev->seq <= s->past)
@@ -38,8 +33,24 @@ void engine_event(struct engine *g, struct event *ev)
         notify_ring(s->bell);
     }
     mutex_unlock(&g->lock);
+}
+
+void engine_event(struct engine *g, struct event *ev)
+{
+    struct err e = ERR_INIT;
+
+    if (state_event_add(g->st, ev, &e))
+        log_warn("event not stored, ignoring", "type=%s action=%s error=%s", ev->type, ev->action,
+                 log_quote(e.msg));
+    publish(g, ev);
     if (strcmp(ev->type, "image") == 0)
         apps_try_again(g); /* what they failed for may be there now */
+    event_release(ev);
+}
+
+void engine_event_passing(struct engine *g, struct event *ev)
+{
+    publish(g, ev);
     event_release(ev);
 }
 

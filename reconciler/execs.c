@@ -115,6 +115,15 @@ static void compose_env(const struct container *c, struct exec_spec *x)
     x->env = env;
 }
 
+void exec_compose(const struct container *c, struct exec_spec *x)
+{
+    compose_env(c, x);
+    if (str_empty(x->user))
+        str_set(&x->user, c->spec->user ? c->spec->user : "");
+    if (str_empty(x->cwd))
+        str_set(&x->cwd, str_empty(c->spec->working_dir) ? "/" : c->spec->working_dir);
+}
+
 int execs_create(struct engine *g, const char *ref, struct exec_spec *spec, const char *detach_keys,
                  char **id, struct err *e)
 {
@@ -126,11 +135,7 @@ int execs_create(struct engine *g, const char *ref, struct exec_spec *spec, cons
         return -1;
     if (spec->argv.n == 0)
         return err_set(e, ERR_INVALID, "No exec command specified");
-    compose_env(c, spec);
-    if (str_empty(spec->user))
-        str_set(&spec->user, c->spec->user ? c->spec->user : "");
-    if (str_empty(spec->cwd))
-        str_set(&spec->cwd, str_empty(c->spec->working_dir) ? "/" : c->spec->working_dir);
+    exec_compose(c, spec);
     id_new(fresh);
     str_set(&spec->id, fresh);
     x = xcalloc(1, sizeof(*x));
@@ -140,6 +145,7 @@ int execs_create(struct engine *g, const char *ref, struct exec_spec *spec, cons
     x->info.detach_keys = str_dup_or_null(detach_keys);
     x->info.spec = *spec;
     *spec = (struct exec_spec){0};
+    exec_emit(g, c, "exec_create", &x->info.spec, fresh, false);
     mutex_lock(&g->lock);
     forget_old(g);
     map_put(&g->execs, fresh, x);
@@ -176,16 +182,18 @@ int execs_inspect(struct engine *g, const char *id, struct exec_info *out, struc
     return x ? 0 : err_set(e, ERR_NOT_FOUND, "No such exec instance: %s", id);
 }
 
-static void emit(struct engine *g, const struct container *c, const char *action,
-                 const struct exec_info *x, const char *id)
+/* The space after a command without arguments is dockerd's. */
+void exec_emit(struct engine *g, const struct container *c, const char *action,
+               const struct exec_spec *x, const char *id, bool passing)
 {
-    cleanup_free char *cmd = str_join((const char *const *)x->spec.argv.v, x->spec.argv.n, " ");
-    cleanup_free char *full = str_printf("%s: %s", action, cmd);
+    cleanup_free char *args =
+        x->argv.n ? str_join((const char *const *)x->argv.v + 1, x->argv.n - 1, " ") : xstrdup("");
+    cleanup_free char *full = str_printf("%s: %s %s", action, x->argv.n ? x->argv.v[0] : "", args);
     struct event ev;
 
     event_for_container(&ev, full, c, NULL);
     kvs_set(&ev.attributes, "execID", id);
-    engine_event(g, &ev);
+    (passing ? engine_event_passing : engine_event)(g, &ev);
 }
 
 /* Marks it as running; twice is an error, as nothing is run twice. */
@@ -241,7 +249,7 @@ int execs_start(struct engine *g, const char *id, bool tty, int64_t height, int6
         x.spec.height = height;
         x.spec.width = width;
     }
-    emit(g, c, "exec_start", &x, id);
+    exec_emit(g, c, "exec_start", &x.spec, id, false);
     r = g->rt->ops->exec(g->rt, c->id, &x.spec, io, &pid, e);
     if (r)
         execs_exited(g, id, failure_code(e));

@@ -168,6 +168,7 @@ void live_free(void *l)
 
     free(live->removed_by);
     container_stats_unref(live->sample);
+    health_live_free(live->health);
     free(live);
 }
 

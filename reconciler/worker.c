@@ -27,6 +27,8 @@ static const struct {
     {"network/",   network_reconcile  },
     {"app/",       app_reconcile      },
     {"pull/",      app_image_pull     },
+    {"health/",    health_reconcile   },
+    {"probe/",     probe_reconcile    },
 };
 
 static bool may_pass(enum err_kind kind)

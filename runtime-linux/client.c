@@ -100,6 +100,19 @@ static int client_exec(struct runtime *rt, const char *id, const struct exec_spe
     return 0;
 }
 
+static int client_exec_signal(struct runtime *rt, const char *id, const char *exec_id, int signal,
+                              struct err *e)
+{
+    cleanup_buf struct buf args = BUF_INIT(1024);
+    struct jsonw w = JSONW_INIT(&args);
+
+    jsonw_obj(&w);
+    jsonw_kstr(&w, "id", exec_id);
+    jsonw_ki64(&w, "signal", signal);
+    jsonw_end_obj(&w);
+    return client_ask_running(runtime_linux_of(rt), id, SHIM_EXEC_SIGNAL, &args, NULL, e);
+}
+
 static int client_exec_resize(struct runtime *rt, const char *id, const char *exec_id,
                               unsigned rows, unsigned cols, struct err *e)
 {
@@ -177,10 +190,12 @@ static const struct runtime_ops linux_ops = {
     .signal = client_signal,
     .attach = client_attach,
     .exec = client_exec,
+    .exec_signal = client_exec_signal,
     .exec_resize = client_exec_resize,
     .resize_tty = client_resize_tty,
     .pids = client_pids,
     .stats = adopt_stats,
+    .open_root = client_open_root,
     .watch = client_watch,
     .doctor = doctor_report,
     .free = client_free,

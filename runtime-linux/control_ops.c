@@ -1,4 +1,5 @@
 /* control_ops: what each request to the shim does, one function per row of the table. */
+#include <errno.h>
 #include <signal.h>
 
 #include "base/mem.h"
@@ -112,6 +113,20 @@ static int op_signal(const struct call *c, struct err *e)
     return supervise_signal(c->shim, (int)signal, e);
 }
 
+/* Our own child, and not yet reaped: its number is nobody else's. */
+static int op_exec_signal(const struct call *c, struct err *e)
+{
+    const char *id = json_get_str(c->args, "id");
+    struct shim_exec *x = shim_exec_find(c->shim, id);
+    int64_t signal = json_get_i64(c->args, "signal");
+
+    if (signal < 1 || signal > SIGRTMAX)
+        return err_set(e, ERR_INVALID, "Invalid signal: %lld", (long long)signal);
+    if (!x || !x->running)
+        return err_set(e, ERR_NOT_FOUND, "exec %s is not running", id);
+    return kill((pid_t)x->pid, (int)signal) ? err_os(e, errno, "signal exec %s", id) : 0;
+}
+
 static int op_pause(const struct call *c, struct err *e)
 {
     return supervise_pause(c->shim, json_get_bool(c->args, "paused"), e);
@@ -156,7 +171,7 @@ static int (*const ops[SHIM_OP_COUNT])(const struct call *c, struct err *e) = {
     [SHIM_STATE] = op_state,   [SHIM_START] = op_start,   [SHIM_ATTACH] = op_attach,
     [SHIM_EXEC] = op_exec,     [SHIM_RESIZE] = op_resize, [SHIM_EXEC_RESIZE] = op_exec_resize,
     [SHIM_SIGNAL] = op_signal, [SHIM_PAUSE] = op_pause,   [SHIM_PIDS] = op_pids,
-    [SHIM_WATCH] = op_watch,   [SHIM_QUIT] = op_quit,
+    [SHIM_WATCH] = op_watch,   [SHIM_QUIT] = op_quit,     [SHIM_EXEC_SIGNAL] = op_exec_signal,
 };
 
 int control_run(struct shim *s, uint16_t op, const struct json *args, struct jsonw *reply,

@@ -40,6 +40,7 @@ enum shim_op {
     SHIM_PIDS,   /* -> pids */
     SHIM_WATCH,  /* -> events */
     SHIM_QUIT,   /* a container that was not started: the shim ends */
+    SHIM_EXEC_SIGNAL, /* id, signal */
     SHIM_OP_COUNT,
     SHIM_EVENT = 100, /* event: "changed", "exit", "exec_exit" (exec_id, exit_code) */
 };
