@@ -144,8 +144,8 @@ static void write_driver(struct jsonw *w, const struct request *rq)
 static void write_plugins(struct jsonw *w)
 {
     static const char *const nets[] = {"bridge", "host", "ipvlan", "macvlan", "null"};
-    static const char *const logs[] = {"fluentd", "gelf",   "journald", "json-file",
-                                       "local",   "splunk", "syslog"};
+    static const char *const logs[] = {"awslogs",   "fluentd", "gelf",   "journald",
+                                       "json-file", "local",   "splunk", "syslog"};
 
     jsonw_key(w, "Plugins");
     jsonw_obj(w);

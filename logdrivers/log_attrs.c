@@ -177,24 +177,44 @@ static void split_env(const struct strv *env, struct kvs *out)
     }
 }
 
+int log_tag_render(const struct kvs *opts, const char *fallback, const struct log_attrs_source *src,
+                   struct buf *out, struct err *e)
+{
+    const char *tag = kvs_get(opts, "tag");
+
+    return render_tag(str_empty(tag) ? fallback : tag, src, out, e) ||
+                   buf_check(out, "the log tag", e)
+               ? -1
+               : 0;
+}
+
+int log_attrs_pick(const struct kvs *opts, const struct log_attrs_source *src, struct kvs *attrs,
+                   struct err *e)
+{
+    cleanup_kvs struct kvs env = {0};
+    static const struct kvs none;
+
+    if (src->env)
+        split_env(src->env, &env);
+    return pick(opts, "labels", "labels-regex", src->labels ? src->labels : &none, attrs, e) ||
+                   pick(opts, "env", "env-regex", &env, attrs, e)
+               ? -1
+               : 0;
+}
+
 int log_attrs_build(const struct kvs *opts, const struct log_attrs_source *src, struct buf *out,
                     struct err *e)
 {
     cleanup_kvs struct kvs attrs = {0};
-    cleanup_kvs struct kvs env = {0};
-    static const struct kvs none;
     const char *tag = kvs_get(opts, "tag");
     struct jsonw w = JSONW_INIT(out);
 
-    if (src->env)
-        split_env(src->env, &env);
-    if (pick(opts, "labels", "labels-regex", src->labels ? src->labels : &none, &attrs, e) ||
-        pick(opts, "env", "env-regex", &env, &attrs, e))
+    if (log_attrs_pick(opts, src, &attrs, e))
         return -1;
     if (!str_empty(tag)) {
         cleanup_buf struct buf text = BUF_INIT(LOG_ATTRS_MAX);
 
-        if (render_tag(tag, src, &text, e))
+        if (log_tag_render(opts, "", src, &text, e))
             return -1;
         kvs_set(&attrs, "tag", text.data);
     }

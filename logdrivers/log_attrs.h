@@ -26,3 +26,10 @@ int log_attrs_check(const struct kvs *opts, struct err *e) MUST_USE;
 /* Appends {"k":"v",...}, or nothing when there is nothing to add. */
 int log_attrs_build(const struct kvs *opts, const struct log_attrs_source *src, struct buf *out,
                     struct err *e) MUST_USE;
+
+/* The option tag, or `fallback` when it is empty, with src's names in it. */
+int log_tag_render(const struct kvs *opts, const char *fallback, const struct log_attrs_source *src,
+                   struct buf *out, struct err *e) MUST_USE;
+/* What labels, env and their patterns pick: the attributes without the tag. */
+int log_attrs_pick(const struct kvs *opts, const struct log_attrs_source *src, struct kvs *attrs,
+                   struct err *e) MUST_USE;

@@ -230,7 +230,8 @@ static int check_logging(const struct container_spec *s, struct err *e)
     const struct log_driver_ops *d = log_driver_find(s->log_driver);
 
     if (!d)
-        return err_set(e, ERR_INVALID, "logger: no log driver named '%s' is registered",
+        return err_set(e, ERR_INVALID,
+                       "error looking up logging plugin %s: plugin \"%s\" not found", s->log_driver,
                        s->log_driver);
     return d->check(&s->log_opts, e);
 }

@@ -191,7 +191,7 @@ static int start(const struct runtime_linux *rl, const struct container *c,
     cleanup_buf struct buf args = BUF_INIT(SHIM_PAYLOAD_MAX);
     cleanup_fd int fd = -1;
 
-    if (run_bundle_write(rl, c, s, e) || run_bundle_start_args(c, s, &args, e))
+    if (run_bundle_write(rl, c, s, e) || run_bundle_start_args(rl, c, s, &args, e))
         return -1;
     if (client_connect(rl, c->id, &fd, e)) {
         *gone = e->kind == ERR_NOT_FOUND;

@@ -56,8 +56,8 @@ int run_bundle_write(const struct runtime_linux *rl, const struct container *c,
                : 0;
 }
 
-int run_bundle_start_args(const struct container *c, const struct run_spec *s, struct buf *out,
-                          struct err *e)
+int run_bundle_start_args(const struct runtime_linux *rl, const struct container *c,
+                          const struct run_spec *s, struct buf *out, struct err *e)
 {
     cleanup_buf struct buf attrs = BUF_INIT(LOG_ATTRS_MAX);
     cleanup_kvs struct kvs opts = {0};
@@ -82,6 +82,8 @@ int run_bundle_start_args(const struct container *c, const struct run_spec *s, s
     jsonw_key(&w, "log_opts");
     jsonw_kvs(&w, &opts);
     jsonw_kbool(&w, "ephemeral", c->spec->auto_remove);
+    if (run_log_write(rl, c, s, &src, &w, e))
+        return -1;
     jsonw_end_obj(&w);
     return buf_check(out, "the start request", e);
 }

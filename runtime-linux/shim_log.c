@@ -1,12 +1,14 @@
 /* shim_log: see shim_log.h. */
 #include "runtime-linux/shim_log.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/time.h"
 #include "core/log_driver.h"
+#include "runtime-linux/shim_remote.h"
 
 struct carry { /* a line whose end was not seen yet */
     char *bytes;
@@ -16,6 +18,9 @@ struct carry { /* a line whose end was not seen yet */
 struct shim_log {
     const struct log_driver_ops *ops;
     struct log_writer *writer;
+    struct shim_remote *remote; /* NULL: the driver's file is all there is */
+    void (*room)(void *arg);
+    void *room_arg;
     struct carry carry[2]; /* stdout, stderr */
     bool failing;
 };
@@ -46,6 +51,43 @@ static void note(struct shim_log *l, int r, const struct err *e)
     l->failing = r != 0;
 }
 
+/* Says in the local copy what the other one misses: that is where `docker logs` looks. */
+static void on_lost(void *arg, uint64_t lines, const char *why)
+{
+    struct shim_log *l = arg;
+    cleanup_free char *text = str_printf(
+        "[ballast: %" PRIu64 " log lines were not delivered to %s: %s]", lines, l->ops->name, why);
+    struct log_line line = {.unix_ns = time_wall_ns(), .from_stderr = true, .bytes = text};
+    struct err e = ERR_INIT;
+
+    line.len = strlen(text);
+    log_warn("log lines were not delivered", "driver=%s lines=%" PRIu64 " reason=%s", l->ops->name,
+             lines, log_quote(why));
+    note(l, l->ops->write(l->writer, &line, &e) || l->ops->flush(l->writer, &e), &e);
+}
+
+static void on_room(void *arg)
+{
+    struct shim_log *l = arg;
+
+    l->room(l->room_arg);
+}
+
+int shim_log_deliver(struct shim_log *l, struct loop *loop, const struct json *request,
+                     void (*room)(void *arg), void *arg, struct err *e)
+{
+    const struct shim_remote_sink sink = {.room = on_room, .lost = on_lost, .arg = l};
+
+    l->room = room;
+    l->room_arg = arg;
+    return shim_remote_open(loop, request, &sink, &l->remote, e);
+}
+
+bool shim_log_blocks(const struct shim_log *l)
+{
+    return l && l->remote && shim_remote_blocks(l->remote);
+}
+
 /* e: the caller's, since clearing one for every line costs as much as writing the line. */
 static void emit(struct shim_log *l, bool from_stderr, int64_t now, bool partial, const char *bytes,
                  size_t n, struct err *e)
@@ -55,6 +97,8 @@ static void emit(struct shim_log *l, bool from_stderr, int64_t now, bool partial
 
     if (l->ops->write(l->writer, &line, e))
         note(l, -1, e);
+    if (l->remote)
+        shim_remote_line(l->remote, &line);
 }
 
 static void keep(struct carry *c, const char *bytes, size_t n)
@@ -107,11 +151,15 @@ void shim_log_flush(struct shim_log *l)
     struct err e = ERR_INIT;
 
     note(l, l->ops->flush(l->writer, &e), &e);
+    if (l->remote)
+        shim_remote_flush(l->remote);
 }
 
 void shim_log_trim(struct shim_log *l)
 {
     shim_log_flush(l); /* with nothing to write: the driver frees its buffer */
+    if (l->remote)
+        shim_remote_trim(l->remote);
     for (int i = 0; i < 2; i++)
         if (l->carry[i].len == 0) {
             free(l->carry[i].bytes);
@@ -131,6 +179,8 @@ void shim_log_close(struct shim_log *l)
         free(l->carry[i].bytes);
     }
     shim_log_flush(l);
+    shim_remote_close(l->remote);
+    l->remote = NULL;
     l->ops->close(l->writer);
     free(l);
 }

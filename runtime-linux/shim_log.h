@@ -11,12 +11,22 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "base/json.h"
 #include "base/str.h"
 
+struct loop;
 struct shim_log;
 
 int shim_log_open(const char *driver, const char *path, const struct kvs *opts,
                   struct shim_log **out, struct err *e) MUST_USE;
+/*
+ * The lines also go elsewhere: see shim_remote.h for `request`.  room(arg) is called when
+ * shim_log_blocks() has become false again.
+ */
+int shim_log_deliver(struct shim_log *l, struct loop *loop, const struct json *request,
+                     void (*room)(void *arg), void *arg, struct err *e) MUST_USE;
+/* The container's output is not to be read for now.  l may be NULL. */
+bool shim_log_blocks(const struct shim_log *l);
 void shim_log_feed(struct shim_log *l, bool from_stderr, const char *bytes, size_t n);
 void shim_log_flush(struct shim_log *l); /* the output pauses */
 void shim_log_trim(struct shim_log *l);  /* and has done so for a while: gives memory back */

@@ -112,6 +112,16 @@ void stdio_started(struct stdio *io, int pty_master)
 
 /* ------------------------------------------------------------------ output */
 
+static bool held_up(const struct stdio *io, enum frame_kind kind)
+{
+    return clients_block(io, kind) || (io->sink.full && io->sink.full(io->sink.arg));
+}
+
+void stdio_resume(struct stdio *io)
+{
+    stdio_update(io);
+}
+
 void stdio_update(struct stdio *io)
 {
     struct stdio_out *const outs[] = {&io->out, &io->err};
@@ -119,7 +129,7 @@ void stdio_update(struct stdio *io)
     if (!io->started || io->ended)
         return;
     for (size_t i = 0; i < 2; i++) {
-        if (clients_block(io, outs[i]->kind) || io->tty_retry.linked)
+        if (held_up(io, outs[i]->kind) || io->tty_retry.linked)
             loop_unwatch(io->loop, &outs[i]->src); /* EPOLLHUP would come in any case */
         else
             loop_watch(io->loop, &outs[i]->src, EPOLLIN);
@@ -162,7 +172,7 @@ static void out_ready(void *owner, uint32_t events)
 
     (void)events;
     /* Twice, as a short first read often means that the writer was in the middle of a burst. */
-    for (int i = 0; i < 2 && !clients_block(io, o->kind); i++)
+    for (int i = 0; i < 2 && !held_up(io, o->kind); i++)
         if (!read_out(o)) {
             if (io->sink.pause)
                 io->sink.pause(io->sink.arg);

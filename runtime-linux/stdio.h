@@ -36,6 +36,7 @@ struct stdio_sink {
     void (*output)(void *arg, bool from_stderr, const char *bytes, size_t n);
     void (*pause)(void *arg); /* nothing more to read at the moment */
     void (*left)(void *arg);  /* a client went away */
+    bool (*full)(void *arg);  /* true: nothing is read until stdio_resume() */
     void *arg;
 };
 
@@ -75,6 +76,8 @@ void stdio_started(struct stdio *io, int pty_master);
 void stdio_attach(struct stdio *io, int fd, bool in, bool out, bool err);
 /* Sets the window size; does nothing without a terminal. */
 int stdio_resize(struct stdio *io, unsigned rows, unsigned cols, struct err *e) MUST_USE;
+/* The sink is not full any more. */
+void stdio_resume(struct stdio *io);
 /* The process is gone: takes what it left. */
 void stdio_drain(struct stdio *io);
 /* And tells the clients (exit_code NULL: no exit frame), who may read the rest. */

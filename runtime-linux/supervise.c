@@ -66,6 +66,20 @@ static void on_pause(void *arg)
         shim_log_flush(s->log);
 }
 
+static bool on_full(void *arg)
+{
+    const struct shim *s = arg;
+
+    return shim_log_blocks(s->log);
+}
+
+static void on_room(void *arg)
+{
+    struct shim *s = arg;
+
+    stdio_resume(&s->io);
+}
+
 /* At most once a second while there is output: what it costs to map the buffers again is nothing
  * then. */
 static void on_quiet(void *arg)
@@ -113,12 +127,14 @@ void shim_check_over(struct shim *s)
 static int open_log(struct shim *s, const struct json *args, struct err *e)
 {
     cleanup_kvs struct kvs opts = {0};
-    struct json j = json_get(args, "log_opts");
+    struct json j = json_get(args, "log_opts"), remote = json_get(args, "log_remote");
 
-    if (json_kvs(&j, &opts, e))
+    if (json_kvs(&j, &opts, e) || shim_log_open(json_get_str(args, "log_driver"),
+                                                json_get_str(args, "log_path"), &opts, &s->log, e))
         return -1;
-    return shim_log_open(json_get_str(args, "log_driver"), json_get_str(args, "log_path"), &opts,
-                         &s->log, e);
+    if (!json_exists(&remote) || shim_log_deliver(s->log, &s->loop, &remote, on_room, s, e) == 0)
+        return 0;
+    return err_wrap(e, "failed to create task for container: failed to initialize logging driver");
 }
 
 /* What somebody needs to clean up after a shim that was killed. */
@@ -300,8 +316,8 @@ void supervise_init(struct shim *s, bool tty, bool open_stdin, bool stdin_once)
     s->first = LAUNCHED_INIT;
     s->record.started_ns = s->record.finished_ns = TIME_ZERO;
     stdio_init(&s->io, &s->loop, tty, open_stdin, stdin_once);
-    s->io.sink =
-        (struct stdio_sink){.output = on_output, .pause = on_pause, .left = on_left, .arg = s};
+    s->io.sink = (struct stdio_sink){
+        .output = on_output, .pause = on_pause, .left = on_left, .full = on_full, .arg = s};
     s->idle = (struct timer){.fire = on_idle, .owner = s};
     s->quiet = (struct timer){.fire = on_quiet, .owner = s};
     s->retry = (struct timer){.fire = write_record, .owner = s};

@@ -45,6 +45,8 @@ static int deliver_main(int argc, char **argv)
         log_error("log driver does not start", "reason=%s", log_quote(e.msg));
         return 1;
     }
+    for (size_t i = 0; i < cfg.env.n; i++) /* what libraries look for, proxies for one */
+        (void)setenv(cfg.env.v[i].k, cfg.env.v[i].v, 1);
     cfg.again = argc > 2 && str_eq(argv[2], "--again");
     if (deliver_run(LOG_FRAME_FDS, &cfg, &e) == 0)
         return 0;

@@ -1,8 +1,9 @@
-/* table: the table behind remote_find(). */
+/* table: the drivers behind remote_find(). */
 #include "logdrivers/remote/remote.h"
 
 static const struct remote_ops *const drivers[] = {
-    &remote_syslog,
+    &remote_awslogs,  &remote_fluentd, &remote_gelf,
+    &remote_journald, &remote_splunk,  &remote_syslog,
 };
 
 const struct remote_ops *remote_find(const char *name)
