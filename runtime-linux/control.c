@@ -76,17 +76,36 @@ static void event_message(const char *event, const char *exec_id, int exit_code,
     shim_message(SHIM_EVENT, 0, json.data, json.len, out);
 }
 
+static void tell_watchers(struct shim *s, const struct buf *out)
+{
+    for (struct conn *c = s->conns, *next; c; c = next) {
+        next = c->next;
+        /* Whoever does not read finds out by the connection's end, and asks. */
+        if (c->watching && !conn_send(c, out))
+            conn_free(c);
+    }
+}
+
 void control_event(struct shim *s, const char *event, const char *exec_id, int exit_code)
 {
     cleanup_buf struct buf out = BUF_INIT(8192);
 
     event_message(event, exec_id, exit_code, &out);
-    for (struct conn *c = s->conns, *next; c; c = next) {
-        next = c->next;
-        /* Whoever does not read finds out by the connection's end, and asks. */
-        if (c->watching && !conn_send(c, &out))
-            conn_free(c);
-    }
+    tell_watchers(s, &out);
+}
+
+void control_log_lost(struct shim *s, uint64_t lines, const char *why)
+{
+    cleanup_buf struct buf json = BUF_INIT(8192), out = BUF_INIT(16384);
+    struct jsonw w = JSONW_INIT(&json);
+
+    jsonw_obj(&w);
+    jsonw_kstr(&w, "event", "log_lost");
+    jsonw_ki64(&w, "lines", (int64_t)lines);
+    jsonw_kstr(&w, "reason", why);
+    jsonw_end_obj(&w);
+    shim_message(SHIM_EVENT, 0, json.data, json.len, &out);
+    tell_watchers(s, &out);
 }
 
 /* A watcher learns first what it may have missed: the exits of execs. */

@@ -8,6 +8,7 @@
  */
 #include "base/fs.h"
 #include "base/mem.h"
+#include "core/log_driver.h"
 #include "logdrivers/log_attrs.h"
 #include "runtime-linux/client_internal.h"
 #include "runtime-linux/exit_record.h"
@@ -59,6 +60,7 @@ int run_bundle_write(const struct runtime_linux *rl, const struct container *c,
 int run_bundle_start_args(const struct runtime_linux *rl, const struct container *c,
                           const struct run_spec *s, struct buf *out, struct err *e)
 {
+    const struct log_driver_ops *driver = log_driver_find(s->log_driver);
     cleanup_buf struct buf attrs = BUF_INIT(LOG_ATTRS_MAX);
     cleanup_kvs struct kvs opts = {0};
     const struct log_attrs_source src = {
@@ -72,7 +74,8 @@ int run_bundle_start_args(const struct runtime_linux *rl, const struct container
     struct jsonw w = JSONW_INIT(out);
 
     kvs_copy(&opts, &s->log_opts);
-    if (log_attrs_build(&s->log_opts, &src, &attrs, e))
+    /* What a remote driver makes of them is not limited to what a record may carry. */
+    if (!(driver && driver->remote) && log_attrs_build(&s->log_opts, &src, &attrs, e))
         return -1;
     if (attrs.len > 0)
         kvs_set(&opts, LOG_OPT_ATTRS, attrs.data);

@@ -102,6 +102,8 @@ int control_listen(struct shim *s, struct err *e) MUST_USE;
 void control_close(struct shim *s); /* no more connections; the socket's name goes */
 /* To every watcher; exec_id NULL unless it is about one. */
 void control_event(struct shim *s, const char *event, const char *exec_id, int exit_code);
+/* To every watcher: a remote log driver has lost lines. */
+void control_log_lost(struct shim *s, uint64_t lines, const char *why);
 void control_drop_all(struct shim *s);
 
 /* ------------------------------------------------------------------ control_ops.c */

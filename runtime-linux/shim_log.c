@@ -19,8 +19,7 @@ struct shim_log {
     const struct log_driver_ops *ops;
     struct log_writer *writer;
     struct shim_remote *remote; /* NULL: the driver's file is all there is */
-    void (*room)(void *arg);
-    void *room_arg;
+    struct shim_log_events events;
     struct carry carry[2]; /* stdout, stderr */
     bool failing;
 };
@@ -60,6 +59,7 @@ static void on_lost(void *arg, uint64_t lines, const char *why)
     struct log_line line = {.unix_ns = time_wall_ns(), .from_stderr = true, .bytes = text};
     struct err e = ERR_INIT;
 
+    l->events.lost(l->events.arg, lines, why);
     line.len = strlen(text);
     log_warn("log lines were not delivered", "driver=%s lines=%" PRIu64 " reason=%s", l->ops->name,
              lines, log_quote(why));
@@ -70,16 +70,15 @@ static void on_room(void *arg)
 {
     struct shim_log *l = arg;
 
-    l->room(l->room_arg);
+    l->events.room(l->events.arg);
 }
 
 int shim_log_deliver(struct shim_log *l, struct loop *loop, const struct json *request,
-                     void (*room)(void *arg), void *arg, struct err *e)
+                     const struct shim_log_events *events, struct err *e)
 {
     const struct shim_remote_sink sink = {.room = on_room, .lost = on_lost, .arg = l};
 
-    l->room = room;
-    l->room_arg = arg;
+    l->events = *events;
     return shim_remote_open(loop, request, &sink, &l->remote, e);
 }
 

@@ -19,12 +19,14 @@ struct shim_log;
 
 int shim_log_open(const char *driver, const char *path, const struct kvs *opts,
                   struct shim_log **out, struct err *e) MUST_USE;
-/*
- * The lines also go elsewhere: see shim_remote.h for `request`.  room(arg) is called when
- * shim_log_blocks() has become false again.
- */
+struct shim_log_events {     /* of a log that is delivered elsewhere too */
+    void (*room)(void *arg); /* shim_log_blocks() has become false again */
+    void (*lost)(void *arg, uint64_t lines, const char *why);
+    void *arg;
+};
+/* The lines also go elsewhere: see shim_remote.h for `request`. */
 int shim_log_deliver(struct shim_log *l, struct loop *loop, const struct json *request,
-                     void (*room)(void *arg), void *arg, struct err *e) MUST_USE;
+                     const struct shim_log_events *events, struct err *e) MUST_USE;
 /* The container's output is not to be read for now.  l may be NULL. */
 bool shim_log_blocks(const struct shim_log *l);
 void shim_log_feed(struct shim_log *l, bool from_stderr, const char *bytes, size_t n);

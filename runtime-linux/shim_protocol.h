@@ -42,7 +42,8 @@ enum shim_op {
     SHIM_QUIT,   /* a container that was not started: the shim ends */
     SHIM_EXEC_SIGNAL, /* id, signal */
     SHIM_OP_COUNT,
-    SHIM_EVENT = 100, /* event: "changed", "exit", "exec_exit" (exec_id, exit_code) */
+    SHIM_EVENT = 100, /* event: "changed", "exit", "exec_exit" (exec_id, exit_code),
+                        "log_lost" (lines, reason) */
 };
 
 struct shim_header {

@@ -19,7 +19,7 @@
 #define RESTART_MS    100   /* doubles up to */
 #define RESTART_MAX   5000
 #define STEADY_MS     10000 /* one that has lived so long starts with RESTART_MS again */
-#define LOST_EVERY_MS 10000 /* of reports on losses */
+#define LOST_EVERY_MS 5000  /* of reports on losses */
 #define LAST_WORDS    (4 * 1024 * 1024)
 
 struct pending {

@@ -80,6 +80,11 @@ static void on_room(void *arg)
     stdio_resume(&s->io);
 }
 
+static void on_log_lost(void *arg, uint64_t lines, const char *why)
+{
+    control_log_lost(arg, lines, why);
+}
+
 /* At most once a second while there is output: what it costs to map the buffers again is nothing
  * then. */
 static void on_quiet(void *arg)
@@ -127,12 +132,13 @@ void shim_check_over(struct shim *s)
 static int open_log(struct shim *s, const struct json *args, struct err *e)
 {
     cleanup_kvs struct kvs opts = {0};
+    const struct shim_log_events events = {.room = on_room, .lost = on_log_lost, .arg = s};
     struct json j = json_get(args, "log_opts"), remote = json_get(args, "log_remote");
 
     if (json_kvs(&j, &opts, e) || shim_log_open(json_get_str(args, "log_driver"),
                                                 json_get_str(args, "log_path"), &opts, &s->log, e))
         return -1;
-    if (!json_exists(&remote) || shim_log_deliver(s->log, &s->loop, &remote, on_room, s, e) == 0)
+    if (!json_exists(&remote) || shim_log_deliver(s->log, &s->loop, &remote, &events, e) == 0)
         return 0;
     return err_wrap(e, "failed to create task for container: failed to initialize logging driver");
 }

@@ -77,6 +77,12 @@ static void on_event(struct watch *w, struct entry *en, const char *json, size_t
     if (json_parse(json, len, &doc, ERR_IGNORE))
         return;
     root = json_root(&doc);
+    if (str_eq(json_get_str(&root, "event"), "log_lost")) {
+        log_warn("log lines of a container were not delivered", "id=%s lines=%lld reason=%s",
+                 en->id, (long long)json_get_i64(&root, "lines"),
+                 log_quote(json_get_str(&root, "reason")));
+        return;
+    }
     if (!str_eq(json_get_str(&root, "event"), "exec_exit")) {
         w->events.changed(w->events.arg, en->id);
         return;
