@@ -6,6 +6,7 @@
 #include "api/frames.h"
 #include "api/handlers.h"
 #include "api/hijack.h"
+#include "api/websocket.h"
 #include "base/mem.h"
 #include "base/time.h"
 #include "core/log_driver.h"
@@ -130,6 +131,7 @@ int container_logs(struct request *rq, struct err *e)
 
 struct attach {
     bool logs, stream;
+    bool raw; /* without frame headers: a terminal, or a websocket */
     struct attach_opts want;
     struct detach_keys keys;
     struct container *c;
@@ -164,12 +166,13 @@ static int read_attach(struct request *rq, struct attach *a, struct err *e)
         return err_set(e, ERR_CONFLICT,
                        "container %s is restarting, wait until the container is running",
                        rq->arg[0]);
+    a->raw = a->c->spec->tty;
     return 0;
 }
 
 static int replay(struct request *rq, const struct attach *a, struct err *e)
 {
-    struct log_reply r = {.rq = rq, .raw = a->c->spec->tty, .hijacked = true};
+    struct log_reply r = {.rq = rq, .raw = a->raw, .hijacked = true};
     struct log_read_opts o = {
         .since_ns = TIME_ZERO,
         .until_ns = TIME_ZERO,
@@ -193,7 +196,7 @@ static void pump(struct request *rq, struct attach *a)
 {
     const struct container_spec *spec = a->c->spec;
     struct hijack h = {
-        .raw = spec->tty,
+        .raw = a->raw,
         .in = a->want.in && spec->open_stdin,
         .out = a->want.out,
         .err = a->want.err,
@@ -222,6 +225,33 @@ int container_attach(struct request *rq, struct err *e)
         pump(rq, &a);
     hijack_finish(rq);
     return 0;
+}
+
+/* The connection's stream and reader are a websocket's while it lasts. */
+int container_attach_ws(struct request *rq, struct err *e)
+{
+    cleanup_attach struct attach a = {0};
+    cleanup_stream struct stream *ws = NULL;
+    struct stream *plain = rq->conn->io;
+    struct http_reader head;
+    int r;
+
+    if (read_attach(rq, &a, e) ||
+        (a.stream && containers_attach(rq->engine, a.c->id, &a.want, &a.io, e)) || ws_begin(rq, e))
+        return -1;
+    a.raw = true;
+    head = rq->conn->in;
+    ws = ws_stream_new(&head, plain);
+    rq->conn->io = ws;
+    http_reader_init(&rq->conn->in, ws, rq->cancel);
+    r = replay(rq, &a, e);
+    if (r == 0 && a.stream)
+        pump(rq, &a);
+    hijack_finish(rq);
+    http_reader_release(&rq->conn->in);
+    rq->conn->io = plain;
+    rq->conn->in = head;
+    return r;
 }
 
 /* ------------------------------------------------------------ resize, top */

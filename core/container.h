@@ -171,6 +171,19 @@ struct container_spec {
 struct container_spec *container_spec_new(void); /* with Docker's defaults */
 struct container_spec *container_spec_copy(const struct container_spec *s);
 void container_spec_free(struct container_spec *s);
+/* What POST /containers/{id}/update asks for. */
+struct container_update {
+    struct container_spec *spec; /* resources and restart policy; 0 and "": as it is */
+    bool pids, restart;          /* given, whatever their value */
+};
+int container_update_decode(const struct json *body, struct container_update *out,
+                            struct err *e) MUST_USE;
+void container_update_release(struct container_update *u);
+#define cleanup_update CLEANUP(container_update_release)
+/* Changes s; ERR_CONFLICT in Docker's words when the two do not go together. */
+int container_update_apply(const struct container_update *up, struct container_spec *s,
+                           struct err *e) MUST_USE;
+
 static inline void container_spec_free_p(struct container_spec **s)
 {
     container_spec_free(*s);

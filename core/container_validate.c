@@ -35,7 +35,7 @@ static int check_health(const struct health_spec *h, struct err *e)
     return 0;
 }
 
-static int check_restart(const struct container_spec *s, struct err *e)
+int check_restart(const struct container_spec *s, struct err *e)
 {
     if (s->restart_max != 0 && s->restart != RESTART_ON_FAILURE)
         return err_set(e, ERR_INVALID,

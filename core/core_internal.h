@@ -34,6 +34,8 @@ extern const struct spec_codec codec_exposed, codec_cmd, codec_entrypoint, codec
 /* Refuses what must be empty and is not (the message names the path). */
 int refuse_unsupported(const struct json *j, struct err *e);
 
+int check_restart(const struct container_spec *s, struct err *e);
+
 /* Go prints maps by key. */
 void jsonw_kvs_sorted(struct jsonw *w, const struct kvs *kvs);
 /* The pair when v is not empty. */

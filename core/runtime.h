@@ -176,6 +176,9 @@ struct runtime_ops {
     /* Host pids of every process in the container. */
     int (*pids)(struct runtime *rt, const char *id, int64_t **out, size_t *n, struct err *e);
 
+    /* The limits of s, on a container that runs; what is 0 there stays. */
+    int (*update)(struct runtime *rt, const char *id, const struct container_spec *s,
+                  struct err *e);
     /* *out is fresh; own_network: not the host's.  ERR_CONFLICT when it does not run. */
     int (*stats)(struct runtime *rt, const char *id, bool own_network, struct container_stats *out,
                  struct err *e);

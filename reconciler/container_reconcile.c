@@ -349,6 +349,12 @@ static int ensure_absent(struct engine *g, struct container **c, struct err *e)
 
 /* ------------------------------------------------------------ the whole */
 
+/* What can change while it runs. */
+static int follow(struct engine *g, struct container **c, struct err *e)
+{
+    return endpoints_follow(g, c, e) || limits_follow(g, *c, e) ? -1 : 0;
+}
+
 static int pass(struct engine *g, struct container **c, int64_t generation, int64_t *again_ms,
                 struct err *e)
 {
@@ -361,12 +367,12 @@ static int pass(struct engine *g, struct container **c, int64_t generation, int6
         r = ensure_running(g, c, generation, again_ms, e);
         if (r)
             return r;
-        if (runs(*c) && endpoints_follow(g, c, e))
+        if (runs(*c) && follow(g, c, e))
             return -1;
         break;
     case GOAL_PAUSED:
         r = ensure_paused(g, c, generation, e);
-        return r == 0 && runs(*c) ? endpoints_follow(g, c, e) : r;
+        return r == 0 && runs(*c) ? follow(g, c, e) : r;
     case GOAL_STOPPED:
         if (ensure_stopped(g, c, e))
             return -1;

@@ -29,6 +29,7 @@ struct live {
     char *removed_by;      /* who asked for the removal */
     bool remove_volumes;
     bool restart; /* the stop under way is the first half of a restart */
+    bool limits_changed; /* by an update that the kernel does not know of yet */
     struct container_stats *sample; /* the last one taken; NULL: none yet */
     int64_t sampled_ms;             /* monotonic */
     struct health_live *health;     /* health.c; NULL: nothing was probed yet */
@@ -224,6 +225,11 @@ const char *health_at_start(const struct container_spec *s);
 void health_live_free(struct health_live *h);
 int health_reconcile(struct engine *g, const char *id, int64_t *again_ms, struct err *e);
 /* Ends a probe that takes too long. */
+/* ---- update.c */
+int limits_follow(struct engine *g, const struct container *c, struct err *e) MUST_USE;
+/* Those that were cut short: their workers write the limits. */
+int updates_finish(struct engine *g, struct err *e) MUST_USE;
+
 int probe_reconcile(struct engine *g, const char *id, int64_t *again_ms, struct err *e);
 
 /* ---- execs.c: how an exec of this container finds itself */

@@ -21,6 +21,8 @@
 #include "runtime-linux/cgroup.h"
 #include "runtime-linux/client_internal.h"
 #include "runtime-linux/exit_record.h"
+#include "runtime-linux/oci.h"
+#include "runtime-linux/oci_write_internal.h"
 #include "runtime-linux/shim_internal.h"
 #include "runtime-linux/shim_lock.h"
 #include "runtime-linux/stats_internal.h"
@@ -174,8 +176,9 @@ int adopt_list(struct runtime *rt, struct strv *ids, struct err *e)
     return fs_list(dir, ids, e);
 }
 
-int adopt_stats(struct runtime *rt, const char *id, bool own_network, struct container_stats *out,
-                struct err *e)
+/* Where a container that runs has its limits and counters. */
+static int find_cgroup(struct runtime *rt, const char *id, char **cgroup, int64_t *pid,
+                       struct err *e)
 {
     cleanup_free char *exec_dir = client_exec_dir(runtime_linux_of(rt), id);
     cleanup_json struct json_doc doc = {0};
@@ -188,7 +191,48 @@ int adopt_stats(struct runtime *rt, const char *id, bool own_network, struct con
     path = json_get_str(&root, "cgroup");
     if (str_empty(path))
         return err_set(e, ERR_UNSUPPORTED, "container %s has no cgroup", id);
-    return stats_read(path, json_get_i64(&root, "pid"), own_network, out, e);
+    *cgroup = xstrdup(json_get_str(&root, "cgroup"));
+    *pid = json_get_i64(&root, "pid");
+    return 0;
+}
+
+int adopt_stats(struct runtime *rt, const char *id, bool own_network, struct container_stats *out,
+                struct err *e)
+{
+    cleanup_free char *cgroup = NULL;
+    int64_t pid;
+
+    return find_cgroup(rt, id, &cgroup, &pid, e) || stats_read(cgroup, pid, own_network, out, e)
+               ? -1
+               : 0;
+}
+
+int adopt_update(struct runtime *rt, const char *id, const struct container_spec *s, struct err *e)
+{
+    cleanup_buf struct buf text = BUF_INIT(64 * 1024);
+    struct jsonw w = JSONW_INIT(&text);
+    cleanup_free char *path = NULL;
+    struct oci_resources limits;
+    struct cgroup *cg = NULL;
+    int64_t pid;
+    int r;
+
+    if (find_cgroup(rt, id, &path, &pid, e))
+        return -1;
+    jsonw_obj(&w);
+    oci_write_limits(s, &w);
+    jsonw_end_obj(&w);
+    oci_resources_init(&limits);
+    r = buf_check(&text, "limits", e) || oci_resources_parse(text.data, text.len, &limits, e) ||
+                cgroup_open(path, &cg, e)
+            ? -1
+            : 0;
+    if (r == 0 && s->pids_limit == 0) /* no limit, which may be news */
+        limits.pids_limit = 0;
+    r = r ? -1 : cgroup_apply(cg, &limits, e);
+    cgroup_free(cg);
+    oci_resources_release(&limits);
+    return r;
 }
 
 int adopt_clean_lost(const struct runtime_linux *rl, const char *id, struct err *e)

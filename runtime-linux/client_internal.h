@@ -82,6 +82,8 @@ int adopt_look(const struct runtime_linux *rl, const char *id, enum shim_presenc
 int adopt_observe(struct runtime *rt, const char *id, struct container_observed *out,
                   struct err *e);
 /* From the kernel's files; the shim is not asked. */
+/* Writes to the cgroup; the shim is not asked. */
+int adopt_update(struct runtime *rt, const char *id, const struct container_spec *s, struct err *e);
 int adopt_stats(struct runtime *rt, const char *id, bool own_network, struct container_stats *out,
                 struct err *e);
 int adopt_list(struct runtime *rt, struct strv *ids, struct err *e);

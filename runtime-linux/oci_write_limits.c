@@ -255,14 +255,8 @@ static void write_cpu(const struct container_spec *c, struct jsonw *w)
     jsonw_end_obj(w);
 }
 
-int oci_write_resources(const struct run_spec *s, struct jsonw *w, struct err *e)
+void oci_write_limits(const struct container_spec *c, struct jsonw *w)
 {
-    const struct container_spec *c = s->spec;
-
-    jsonw_key(w, "resources");
-    jsonw_obj(w);
-    if (write_device_rules(s, w, e))
-        return -1;
     write_memory(c, w);
     write_cpu(c, w);
     if (c->pids_limit) {
@@ -277,6 +271,15 @@ int oci_write_resources(const struct run_spec *s, struct jsonw *w, struct err *e
         jsonw_ki64(w, "weight", c->blkio_weight);
         jsonw_end_obj(w);
     }
+}
+
+int oci_write_resources(const struct run_spec *s, struct jsonw *w, struct err *e)
+{
+    jsonw_key(w, "resources");
+    jsonw_obj(w);
+    if (write_device_rules(s, w, e))
+        return -1;
+    oci_write_limits(s->spec, w);
     jsonw_end_obj(w);
     return 0;
 }

@@ -1,0 +1,153 @@
+/*
+ * update: new limits for a container, also while it runs.
+ *
+ * The record is changed first; then the container's worker writes the limits to the kernel, and the
+ * caller hears how that went.  When the kernel refuses them the record is as before.  A crash in
+ * between leaves an intent, by which the next agent writes them.
+ */
+#include <string.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "reconciler/engine_internal.h"
+
+struct change {
+    const struct container_update *u;
+    struct container_spec *before; /* out */
+    struct waiter *w;
+    bool runs; /* out */
+};
+
+static int write_update(struct engine *g, struct container *c, void *arg, struct err *e)
+{
+    struct change *ch = arg;
+
+    ch->before = container_spec_copy(c->spec);
+    if (container_update_apply(ch->u, c->spec, e))
+        return -1;
+    ch->runs = c->state.status == STATUS_RUNNING || c->state.status == STATUS_PAUSED;
+    if (!ch->runs)
+        return 0;
+    c->generation++;
+    mutex_lock(&g->lock);
+    live_of(g, c->id)->limits_changed = true;
+    mutex_unlock(&g->lock);
+    waiter_register(g, ch->w, ch->w->key, c->generation);
+    return 0;
+}
+
+static int write_back(struct engine *g, struct container *c, void *arg, struct err *e)
+{
+    struct change *ch = arg;
+
+    (void)g;
+    (void)e;
+    container_spec_free(c->spec);
+    c->spec = take_ptr(ch->before);
+    return 0;
+}
+
+static char *intent_key(const char *id)
+{
+    return str_printf("update/%s", id);
+}
+
+static int apply(struct engine *g, const struct container *c, struct change *ch, struct cancel *cn,
+                 struct err *e)
+{
+    cleanup_free char *key = str_printf("container/%s", c->id);
+    struct waiter w = {.key = key};
+
+    ch->w = &w;
+    if (container_change(g, c->id, container_durable(c), write_update, ch, NULL, e)) {
+        waiter_forget(g, &w);
+        return -1;
+    }
+    if (FAULT("update.written"))
+        return err_set(e, ERR_IO, "update of %s: injected", c->name);
+    if (!ch->runs)
+        return 0;
+    queue_container(g, c->id, 0);
+    return waiter_wait(g, &w, cn, e);
+}
+
+int containers_update(struct engine *g, const char *ref, const struct container_update *u,
+                      const char *by, struct cancel *cn, struct err *e)
+{
+    cleanup_container struct container *c = NULL;
+    cleanup_free char *intent = NULL;
+    struct change ch = {.u = u};
+    struct err why = ERR_INIT;
+    int r;
+
+    if (containers_find(g, ref, &c, e))
+        return -1;
+    if (c->state.status == STATUS_REMOVING || c->state.status == STATUS_DEAD)
+        return err_set(e, ERR_CONFLICT,
+                       "Cannot update container %s: container is marked for removal and cannot be "
+                       "updated",
+                       c->id);
+    intent = intent_key(c->id);
+    if (state_intent_put(g->st, intent, "update", e))
+        return -1;
+    r = apply(g, c, &ch, cn, &why);
+    if (r && why.kind == ERR_CANCELLED) { /* the caller has gone, the work goes on */
+        container_spec_free(ch.before);
+        *e = why;
+        return -1;
+    }
+    if (r && ch.runs && container_change(g, c->id, true, write_back, &ch, NULL, e))
+        log_warn("limits that were refused are still recorded", "id=%.12s error=%s", c->id,
+                 log_quote(e->msg));
+    container_spec_free(ch.before);
+    if (state_intent_done(g->st, intent, ERR_IGNORE))
+        log_debug("an update is still noted as under way", NULL);
+    if (r) {
+        *e = why;
+        return err_wrap(e, "Cannot update container %s", c->id);
+    }
+    event_emit_container(g, "update", c, by);
+    return 0;
+}
+
+/* ------------------------------------------------------------ the worker's half */
+
+int limits_follow(struct engine *g, const struct container *c, struct err *e)
+{
+    bool changed;
+
+    mutex_lock(&g->lock);
+    changed = live_of(g, c->id)->limits_changed;
+    live_of(g, c->id)->limits_changed = false;
+    mutex_unlock(&g->lock);
+    return changed ? g->rt->ops->update(g->rt, c->id, c->spec, e) : 0;
+}
+
+static int collect(void *arg, const char *key, const char *what, struct err *e)
+{
+    (void)what;
+    (void)e;
+    if (str_starts(key, "update/"))
+        strv_add(arg, key);
+    return 0;
+}
+
+int updates_finish(struct engine *g, struct err *e)
+{
+    cleanup_strv struct strv keys = {0};
+
+    if (state_intent_each(g->st, collect, &keys, e))
+        return -1;
+    for (size_t i = 0; i < keys.n; i++) {
+        cleanup_container struct container *c = object_container(g, keys.v[i] + strlen("update/"));
+
+        if (c) {
+            mutex_lock(&g->lock);
+            live_of(g, c->id)->limits_changed = true;
+            mutex_unlock(&g->lock);
+        }
+        if (state_intent_done(g->st, keys.v[i], e))
+            return -1;
+    }
+    return 0;
+}
