@@ -19,6 +19,11 @@ route_fn container_attach, container_attach_ws, container_logs, container_resize
 route_fn container_update;
 /* stats.c */
 route_fn container_stats_stream;
+/* archive.c */
+route_fn container_archive_head, container_archive_get, container_archive_put, container_export,
+    container_changes;
+/* commit.c */
+route_fn container_commit_one;
 /* exec.c */
 route_fn exec_create, exec_start, exec_inspect, exec_resize;
 /* images.c */

@@ -190,6 +190,9 @@ struct runtime_ops {
      */
     int (*open_root)(struct runtime *rt, const struct run_spec *spec, unsigned view, int *fd,
                      struct err *e);
+    /* "web", "web:staff", "1000:50" by the files of the container whose root this is. */
+    int (*resolve_user)(struct runtime *rt, int root_fd, const char *text, int64_t *uid,
+                        int64_t *gid, struct err *e);
 
     int (*watch)(struct runtime *rt, const struct runtime_events *ev, struct err *e);
     /* What the host lacks, one "feature\tstate\twhat is off" line each: for `doctor` and /info. */

@@ -370,9 +370,12 @@ static int apply_line(struct change *c, const char *line, struct err *e)
 int changes_apply(struct container_spec *config, const struct strv *changes, struct err *e)
 {
     struct change c = {.config = config};
+    cleanup_free char *text = str_join((const char *const *)changes->v, changes->n, "\n");
+    cleanup_strv struct strv lines = {0};
 
-    for (size_t i = 0; i < changes->n; i++)
-        if (apply_line(&c, changes->v[i], e))
+    strv_split(&lines, text, '\n'); /* one of them may be several */
+    for (size_t i = 0; i < lines.n; i++)
+        if (lines.v[i][strspn(lines.v[i], " \t\r")] && apply_line(&c, lines.v[i], e))
             return -1;
     return 0;
 }

@@ -100,6 +100,35 @@ int images_remove(struct images *im, const char *ref, bool force, bool no_prune,
                   struct err *e) MUST_USE;
 int64_t images_layers_size(struct images *im); /* all layers, for /system/df and doctor */
 
+/* ---- what a container's writable layer changes */
+enum tree_change_kind { CHANGE_MODIFIED, CHANGE_ADDED, CHANGE_DELETED }; /* Docker's numbers */
+struct tree_change {
+    char *path; /* absolute */
+    enum tree_change_kind kind;
+};
+struct tree_changes {
+    struct tree_change *v;
+    size_t n;
+};
+void tree_changes_release(struct tree_changes *c);
+/* A directory before what is in it, names in the order of their bytes. */
+int images_changes(struct images *im, const char *image_id, const char *container_id,
+                   struct tree_changes *out, struct cancel *c, struct err *e) MUST_USE;
+
+/* Container -> image: a layer more than the image it was made from, if it has changed anything. */
+struct image_commit {
+    const char *container_id, *image_id;
+    const char *repo, *tag, *comment, *author; /* NULL or "": none */
+    const char *created_by;                    /* the container's command */
+    const struct container_spec *config;       /* the image's */
+    const struct container_spec *container_config;
+    int64_t id_base; /* of the container's user namespace, else 0 */
+};
+int images_commit(struct images *im, const struct image_commit *rq, struct cancel *c,
+                  struct image **out, struct err *e) MUST_USE;
+/* What of such a request can be wrong by itself.  *ref: canonical, NULL without repo. */
+int images_commit_name(const char *repo, const char *tag, char **ref, struct err *e) MUST_USE;
+
 /* A container's root.  Ensured before the first start; removed with the container. */
 int images_rootfs_ensure(struct images *im, const char *image_id, const char *container_id,
                          struct rootfs *out, struct err *e) MUST_USE;

@@ -155,7 +155,7 @@ char *tree_path_follow(int root_fd, const char *path, struct err *e)
         char target[PATH_MAX];
 
         if (strlen(at) + strlen(rest) > 4 * PATH_MAX || links > LINKS_MAX) {
-            err_set(e, ERR_IO, "EvalSymlinks: too many links in %s", path);
+            err_set(e, ERR_IO, "evalSymlinksInScope: too many links in %s", path);
             return NULL;
         }
         if (n && read_link(root_fd, next, target)) {

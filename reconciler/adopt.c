@@ -186,7 +186,8 @@ int adopt(struct engine *g, struct err *e)
     bool fresh_boot = false;
     int r = 0;
 
-    if (rebooted(g, &fresh_boot, e) || finish_restarts(g, fresh_boot, e) || updates_finish(g, e))
+    if (rebooted(g, &fresh_boot, e) || finish_restarts(g, fresh_boot, e) || updates_finish(g, e) ||
+        commits_finish(g, fresh_boot, e))
         return -1;
     containers_list(g, &all);
     for (size_t i = 0; i < all.n && r == 0; i++) {

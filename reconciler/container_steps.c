@@ -183,15 +183,33 @@ static const struct step steps[] = {
 int container_up(struct engine *g, const struct container *c, struct err *e)
 {
     struct life l = {.g = g, .c = container_ref(c)};
-    const char *failed = "";
-    int r = steps_up(steps, ARRAY_LEN(steps), &l, &failed, e);
+    const char *failed = "files";
+    int r = mounting_begin(g, c->id, e);
 
+    if (r == 0) {
+        r = steps_up(steps, ARRAY_LEN(steps), &l, &failed, e);
+        mounting_end(g, c->id);
+    }
     if (r)
         log_info("container did not start", "id=%.12s name=%s step=%s error=%s", c->id, c->name,
                  failed, log_quote(e->msg));
     rootfs_release(&l.rootfs);
     container_unref(l.c);
     return r;
+}
+
+int container_volumes_up(struct engine *g, const struct container *c, struct err *e)
+{
+    struct life l = {.g = g, .c = (struct container *)c};
+
+    return ensure_volumes(&l, e);
+}
+
+int container_volumes_down(struct engine *g, const struct container *c, struct err *e)
+{
+    struct life l = {.g = g, .c = (struct container *)c};
+
+    return remove_volumes(&l, e);
 }
 
 int container_down(struct engine *g, const struct container *c, struct err *e)

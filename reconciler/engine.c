@@ -75,6 +75,7 @@ static void release(struct engine *g)
     map_release(&g->networks);
     map_release(&g->volumes);
     map_release(&g->volumes_going);
+    map_release(&g->mounting);
     map_release(&g->names);
     map_release(&g->live);
     map_release(&g->execs);
@@ -82,6 +83,7 @@ static void release(struct engine *g)
     workqueue_free(g->q);
     cancel_free(g->stop);
     cond_destroy(&g->workers_gone);
+    cond_destroy(&g->mounting_changed);
     mutex_destroy(&g->lock);
     mutex_destroy(&g->store);
     mutex_destroy(&g->volume_mounts);
@@ -104,10 +106,12 @@ int engine_open(const struct engine_config *cfg, struct state *st, struct images
     mutex_init(&g->volume_mounts);
     mutex_init(&g->lock);
     cond_init(&g->workers_gone);
+    cond_init(&g->mounting_changed);
     g->containers = MAP_INIT(unref_container);
     g->networks = MAP_INIT(unref_network);
     g->volumes = MAP_INIT(unref_volume);
     g->volumes_going = MAP_INIT(free);
+    g->mounting = MAP_INIT(free);
     g->names = MAP_INIT(free);
     g->live = MAP_INIT(live_free);
     g->execs = MAP_INIT(exec_free);

@@ -111,6 +111,8 @@ struct engine {
     struct map names GUARDED_BY(lock);                         /* container name -> its ID */
     struct map live, execs, apps GUARDED_BY(lock);
     struct map volumes_going GUARDED_BY(lock); /* whose files are being removed right now */
+    struct map mounting GUARDED_BY(lock);      /* container -> struct mounting, container_files.c */
+    struct cond mounting_changed;
     struct waiter *waiters GUARDED_BY(lock);
     struct container_wait *waits GUARDED_BY(lock);
     struct event_sub *subs GUARDED_BY(lock);
@@ -172,6 +174,9 @@ int app_reconcile(struct engine *g, const char *name, int64_t *again_ms, struct 
 int container_up(struct engine *g, const struct container *c, struct err *e) MUST_USE;
 /* What a container that does not run must not hold: addresses, ports, namespace, mounts. */
 int container_down(struct engine *g, const struct container *c, struct err *e) MUST_USE;
+/* The volumes alone, where a driver mounts them on the host; and off again if nobody needs them. */
+int container_volumes_up(struct engine *g, const struct container *c, struct err *e) MUST_USE;
+int container_volumes_down(struct engine *g, const struct container *c, struct err *e) MUST_USE;
 /* And what only its existence justifies: bundle, writable layer, directory. */
 int container_erase(struct engine *g, const struct container *c, struct err *e) MUST_USE;
 
@@ -186,6 +191,9 @@ void waits_wake(struct engine *g, const struct container *c, bool exited, bool r
 /* ---- run_spec.c, endpoints.c, net_files.c */
 int run_spec_compose(struct engine *g, const struct container *c, const struct rootfs *rootfs,
                      struct run_spec **out, struct err *e) MUST_USE;
+/* The part of it that says what is mounted: the root, and the rest if wanted. */
+int run_spec_mounts(struct engine *g, const struct container *c, const struct rootfs *rootfs,
+                    bool mounts, struct run_spec **out, struct err *e) MUST_USE;
 char *container_dir(struct engine *g, const char *id); /* <data_root>/containers/<id> */
 char *container_netns(struct engine *g, const struct container *c); /* path, or NULL: the host's */
 /* Chooses and writes down addresses and host ports for every network of c. */
@@ -217,6 +225,11 @@ int volume_make(struct engine *g, struct volume *wanted, const char *by, struct 
 int volume_remove_from(struct engine *g, const char *name, const char *container, const char *by,
                        struct err *e) MUST_USE;
 
+/* ---- update.c */
+int limits_follow(struct engine *g, const struct container *c, struct err *e) MUST_USE;
+/* Those that were cut short: their workers write the limits. */
+int updates_finish(struct engine *g, struct err *e) MUST_USE;
+
 /* ---- health.c */
 /* To be called on every look at a container that runs: its probes go on, or begin. */
 void health_watch(struct engine *g, const struct container *c);
@@ -225,17 +238,19 @@ const char *health_at_start(const struct container_spec *s);
 void health_live_free(struct health_live *h);
 int health_reconcile(struct engine *g, const char *id, int64_t *again_ms, struct err *e);
 /* Ends a probe that takes too long. */
-/* ---- update.c */
-int limits_follow(struct engine *g, const struct container *c, struct err *e) MUST_USE;
-/* Those that were cut short: their workers write the limits. */
-int updates_finish(struct engine *g, struct err *e) MUST_USE;
-
 int probe_reconcile(struct engine *g, const char *id, int64_t *again_ms, struct err *e);
 
 /* ---- execs.c: how an exec of this container finds itself */
 void exec_compose(const struct container *c, struct exec_spec *x);
 void exec_emit(struct engine *g, const struct container *c, const char *action,
                const struct exec_spec *x, const char *id, bool passing);
+
+/* ---- container_files.c: a container's root is not mounted twice for writing */
+int mounting_begin(struct engine *g, const char *id, struct err *e) MUST_USE; /* a start */
+void mounting_end(struct engine *g, const char *id);
+
+/* ---- container_commit.c: lets those go on whose commit was cut short */
+int commits_finish(struct engine *g, bool fresh_boot, struct err *e) MUST_USE;
 
 /* ---- events.c */
 /* A signal was sent on purpose; `by` may be NULL. */

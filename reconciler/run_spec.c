@@ -183,6 +183,17 @@ static char *cgroup_of(struct engine *g, const struct container *c)
     return str_printf("%s%s/%s", parent[0] == '/' ? "" : "/", parent, c->id);
 }
 
+static struct run_spec *with_rootfs(const struct rootfs *rootfs)
+{
+    struct run_spec *rs = run_spec_new();
+
+    rs->rootfs.overlay = rootfs->overlay;
+    strv_copy(&rs->rootfs.lower, &rootfs->lower);
+    rs->rootfs.upper = str_dup_or_null(rootfs->upper);
+    rs->rootfs.work = str_dup_or_null(rootfs->work);
+    return rs;
+}
+
 static int fill(struct engine *g, const struct container *c, struct run_spec *rs, struct err *e)
 {
     const struct container_spec *s = c->spec;
@@ -212,16 +223,48 @@ static int fill(struct engine *g, const struct container *c, struct run_spec *rs
 int run_spec_compose(struct engine *g, const struct container *c, const struct rootfs *rootfs,
                      struct run_spec **out, struct err *e)
 {
-    struct run_spec *rs = run_spec_new();
+    struct run_spec *rs = with_rootfs(rootfs);
 
-    rs->rootfs.overlay = rootfs->overlay;
-    strv_copy(&rs->rootfs.lower, &rootfs->lower);
-    rs->rootfs.upper = str_dup_or_null(rootfs->upper);
-    rs->rootfs.work = str_dup_or_null(rootfs->work);
     if (fill(g, c, rs, e)) {
         run_spec_free(rs);
         return -1;
     }
+    *out = rs;
+    return 0;
+}
+
+/* Before the first start nobody has written the network's files yet; they are left out then. */
+static void drop_missing_files(struct run_spec *rs, const char *dir)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < rs->n_mounts; i++) {
+        struct run_mount *m = &rs->mounts[i];
+
+        if (m->is_file && str_starts(m->source, dir) && !fs_exists(m->source)) {
+            free(m->source);
+            free(m->target);
+        } else {
+            rs->mounts[n++] = *m;
+        }
+    }
+    rs->n_mounts = n;
+}
+
+int run_spec_mounts(struct engine *g, const struct container *c, const struct rootfs *rootfs,
+                    bool mounts, struct run_spec **out, struct err *e)
+{
+    struct run_spec *rs = with_rootfs(rootfs);
+    cleanup_free char *containers = path_join(g->cfg.data_root, "containers/");
+
+    rs->id = xstrdup(c->id);
+    container_spec_free(rs->spec);
+    rs->spec = container_spec_copy(c->spec);
+    if (mounts && add_mounts(g, c, rs, e)) {
+        run_spec_free(rs);
+        return -1;
+    }
+    drop_missing_files(rs, containers);
     *out = rs;
     return 0;
 }

@@ -197,6 +197,7 @@ static const struct runtime_ops linux_ops = {
     .update = adopt_update,
     .stats = adopt_stats,
     .open_root = client_open_root,
+    .resolve_user = client_resolve_user,
     .watch = client_watch,
     .doctor = doctor_report,
     .free = client_free,

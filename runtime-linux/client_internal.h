@@ -5,6 +5,7 @@
  *     client_conn.c   one connection to a shim: requests and replies
  *     client_life.c   ensure_created, ensure_running, ensure_stopped, ensure_absent
  *     adopt.c         observe and list: what is there, whoever has started it
+ *     open_root.c     the files of a container, from outside
  *     run_bundle.c    the files that a shim starts from
  *     watch.c         one thread that hears all shims
  *     doctor.c        what the host lacks
@@ -81,14 +82,20 @@ int adopt_look(const struct runtime_linux *rl, const char *id, enum shim_presenc
                struct container_observed *out, struct err *e) MUST_USE;
 int adopt_observe(struct runtime *rt, const char *id, struct container_observed *out,
                   struct err *e);
-/* From the kernel's files; the shim is not asked. */
 /* Writes to the cgroup; the shim is not asked. */
 int adopt_update(struct runtime *rt, const char *id, const struct container_spec *s, struct err *e);
+/* From the kernel's files; the shim is not asked. */
 int adopt_stats(struct runtime *rt, const char *id, bool own_network, struct container_stats *out,
                 struct err *e);
 int adopt_list(struct runtime *rt, struct strv *ids, struct err *e);
 /* After a shim was killed: no process of the container is left, nor its cgroup. */
 int adopt_clean_lost(const struct runtime_linux *rl, const char *id, struct err *e) MUST_USE;
+
+/* ------------------------------------------------------------------ open_root.c */
+int client_open_root(struct runtime *rt, const struct run_spec *spec, unsigned view, int *fd,
+                     struct err *e);
+int client_resolve_user(struct runtime *rt, int root_fd, const char *text, int64_t *uid,
+                        int64_t *gid, struct err *e);
 
 /* ------------------------------------------------------------------ run_bundle.c */
 int run_bundle_make_dirs(const struct runtime_linux *rl, const char *id, struct err *e) MUST_USE;

@@ -90,8 +90,12 @@ int namespaces_enter_pid(int fd, struct saved_ns *saved, struct err *e) MUST_USE
 int idmap_write(pid_t pid, const struct oci_config *cfg, struct err *e) MUST_USE;
 
 int rootfs_prepare(const struct oci_config *cfg, int *out, struct err *e) MUST_USE;
+/* The same for a thread that has a mount namespace of its own, which this may turn upside down. */
+int rootfs_prepare_here(const struct oci_config *cfg, int *out, struct err *e) MUST_USE;
 /* The overlay as a detached mount, on kernels that take no descriptors, or mapped. */
 int overlay_attached(const struct oci_config *cfg, struct err *e) MUST_USE;
+/* Without the helper process: the calling thread has a mount namespace of its own. */
+int overlay_attached_here(const struct oci_config *cfg, struct err *e) MUST_USE;
 int idmap_tree(int tree, const struct oci_config *cfg, struct err *e) MUST_USE;
 int mounts_prepare(const struct oci_config *cfg, struct cgroup *cg, struct prepared *p,
                    struct err *e) MUST_USE;
@@ -124,6 +128,8 @@ int mounts_attach(const struct oci_config *cfg, int root, struct prepared *p,
 int mounts_private_proc(struct err *e) MUST_USE; /* a procfs nobody else sees, or -1 */
 /* Opens (O_PATH) `path` below root, making what is missing. */
 int mounts_make_target(int root, const char *path, bool is_dir, struct err *e) MUST_USE;
+/* Fills an empty volume from what the image has at `path`; a file has nothing to fill. */
+int mounts_fill_volume(int root, const char *path, int mount, struct err *e) MUST_USE;
 int copy_up(int image_dir, int volume_dir, struct err *e) MUST_USE;
 int devices_make(const struct oci_config *cfg, int root, struct prepared *p,
                  struct err *e) MUST_USE;

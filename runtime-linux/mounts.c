@@ -174,19 +174,19 @@ static int open_dir_below(int root, const char *path)
 
 /* Fills an empty volume from what the image has at the same place.  Two containers may start at
  * once: the lock makes the second one find a volume that is not empty any more. */
-static int fill_volume(int root, const struct oci_mount *m, int mount, struct err *e)
+int mounts_fill_volume(int root, const char *path, int mount, struct err *e)
 {
-    cleanup_fd int image = open_dir_below(root, m->destination), volume = -1;
+    cleanup_fd int image = open_dir_below(root, path), volume = -1;
 
     if (image < 0 || !fd_is_dir(mount))
         return 0; /* nothing to copy */
     volume = openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (volume < 0)
-        return err_os(e, errno, "open the volume for %s", m->destination);
+        return err_os(e, errno, "open the volume for %s", path);
     if (flock(volume, LOCK_EX))
-        return err_os(e, errno, "lock the volume for %s", m->destination);
+        return err_os(e, errno, "lock the volume for %s", path);
     if (copy_up(image, volume, e))
-        return err_wrap(e, "copy the image's %s into the volume", m->destination);
+        return err_wrap(e, "copy the image's %s into the volume", path);
     return 0;
 }
 
@@ -195,7 +195,7 @@ static int attach_bind(int root, const struct oci_mount *m, const struct mount_o
 {
     cleanup_fd int target = -1;
 
-    if (m->copy_up && fill_volume(root, m, mount, e))
+    if (m->copy_up && mounts_fill_volume(root, m->destination, mount, e))
         return -1;
     if (apply_options(mount, m, o, e))
         return -1;

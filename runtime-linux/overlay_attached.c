@@ -104,7 +104,7 @@ static int options(const struct oci_config *cfg, struct buf *out, struct err *e)
     if (strpbrk(upper, ",:\\") || strpbrk(work, ",:\\"))
         return err_set(e, ERR_INVALID,
                        "the root's upper and work: a name with \",\", \":\" or \"\\\"");
-    buf_addf(out, "index=off,lowerdir=");
+    buf_addf(out, "index=off,redirect_dir=off,metacopy=off,lowerdir=");
     for (size_t i = 0; i < cfg->lower.n; i++)
         buf_addf(out, "%s%zu", i ? ":" : "", i);
     if (cfg->upper)
@@ -126,7 +126,7 @@ static int mount_here(const struct oci_config *cfg, const int *fds, struct err *
     return fd < 0 ? err_os(e, errno, "take the overlay along") : fd;
 }
 
-static int help(const struct oci_config *cfg, struct err *e)
+int overlay_attached_here(const struct oci_config *cfg, struct err *e)
 {
     const size_t n = cfg->lower.n + 1;
     cleanup_free int *fds = xmalloc(n * sizeof(*fds));
@@ -162,7 +162,7 @@ int overlay_attached(const struct oci_config *cfg, struct err *e)
     out->fd = -1;
     pid = (pid_t)syscall(SYS_clone, CLONE_NEWNS | CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL);
     if (pid == 0) {
-        out->fd = help(cfg, &out->e);
+        out->fd = overlay_attached_here(cfg, &out->e);
         _exit(0);
     }
     if (pid < 0)

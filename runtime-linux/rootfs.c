@@ -85,6 +85,9 @@ static int overlay_detached(const struct oci_config *cfg, const struct layers *l
     /* Not known to every kernel, and only a matter of caution: an upper directory that was once
      * used with an index must still mount. */
     (void)fsconfig(fs, FSCONFIG_SET_STRING, "index", "off", 0);
+    /* The writable layer must say everything by itself: it may become an image. */
+    (void)fsconfig(fs, FSCONFIG_SET_STRING, "redirect_dir", "off", 0);
+    (void)fsconfig(fs, FSCONFIG_SET_STRING, "metacopy", "off", 0);
     return fsctx_mount(fs, cfg->upper ? 0 : MOUNT_ATTR_RDONLY, e);
 }
 
@@ -134,7 +137,7 @@ static int prepare_upper(const struct oci_config *cfg, struct err *e)
     return 0;
 }
 
-static int make_overlay(const struct oci_config *cfg, struct err *e)
+static int make_overlay(const struct oci_config *cfg, bool here, struct err *e)
 {
     struct layers l = {.upper_base = -1};
     int fd;
@@ -142,15 +145,15 @@ static int make_overlay(const struct oci_config *cfg, struct err *e)
     if (prepare_upper(cfg, e))
         return -1;
     if (cfg->uid_base >= 0 || !overlay_takes_descriptors())
-        return overlay_attached(cfg, e);
+        return here ? overlay_attached_here(cfg, e) : overlay_attached(cfg, e);
     fd = open_layers(cfg, &l, e) ? -1 : overlay_detached(cfg, &l, e);
     layers_release(&l);
     return fd;
 }
 
-static int prepare_overlay(const struct oci_config *cfg, int *out, struct err *e)
+static int prepare_overlay(const struct oci_config *cfg, bool here, int *out, struct err *e)
 {
-    int fd = make_overlay(cfg, e);
+    int fd = make_overlay(cfg, here, e);
 
     if (fd < 0)
         return err_wrap(e, "make the overlay root");
@@ -158,12 +161,12 @@ static int prepare_overlay(const struct oci_config *cfg, int *out, struct err *e
     return 0;
 }
 
-int rootfs_prepare(const struct oci_config *cfg, int *out, struct err *e)
+static int prepare(const struct oci_config *cfg, bool here, int *out, struct err *e)
 {
     cleanup_fd int fd = -1;
 
     if (cfg->overlay)
-        return prepare_overlay(cfg, out, e);
+        return prepare_overlay(cfg, here, out, e);
     fd = open_tree(AT_FDCWD, cfg->root, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
     if (fd < 0)
         return err_os(e, errno, "open the root %s", cfg->root);
@@ -173,6 +176,16 @@ int rootfs_prepare(const struct oci_config *cfg, int *out, struct err *e)
         return err_wrap(e, "map the ids of the root %s", cfg->root);
     *out = take_fd(fd);
     return 0;
+}
+
+int rootfs_prepare(const struct oci_config *cfg, int *out, struct err *e)
+{
+    return prepare(cfg, false, out, e);
+}
+
+int rootfs_prepare_here(const struct oci_config *cfg, int *out, struct err *e)
+{
+    return prepare(cfg, true, out, e);
 }
 
 /*
@@ -189,7 +202,7 @@ int rootfs_leave_chroot(struct err *e)
     if (!(sx.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) ||
         (sx.stx_attributes & STATX_ATTR_MOUNT_ROOT))
         return 0;
-    ns = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    ns = open("/proc/thread-self/ns/mnt", O_RDONLY | O_CLOEXEC); /* the agent has other threads */
     if (ns < 0 || setns(ns, CLONE_NEWNS))
         return err_os(e, errno, "leave the chroot");
     return 0;

@@ -1,6 +1,7 @@
 /* fake_world: see fake_world.h. */
 #include "tests/unit/reconciler/fake_world.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -208,6 +209,26 @@ static int rt_signal(struct runtime *rt, const char *id, int sig, struct err *e)
     return 0;
 }
 
+/* The machine in memory has one directory for the files of all containers. */
+static int rt_open_root(struct runtime *rt, const struct run_spec *s, unsigned view, int *fd,
+                        struct err *e)
+{
+    (void)rt;
+    (void)view;
+    *fd = world.files ? open(world.files, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    return *fd < 0 ? err_set(e, ERR_IO, "the files of %s: none", s->id) : 0;
+}
+
+static int rt_resolve_user(struct runtime *rt, int root_fd, const char *text, int64_t *uid,
+                           int64_t *gid, struct err *e)
+{
+    (void)rt;
+    (void)root_fd;
+    (void)e;
+    *uid = *gid = strtol(text, NULL, 10);
+    return 0;
+}
+
 static int rt_watch(struct runtime *rt, const struct runtime_events *ev, struct err *e)
 {
     (void)rt;
@@ -226,6 +247,8 @@ static const struct runtime_ops ops = {
     .observe = rt_observe,
     .list = rt_list,
     .signal = rt_signal,
+    .open_root = rt_open_root,
+    .resolve_user = rt_resolve_user,
     .watch = rt_watch,
 };
 
@@ -555,6 +578,44 @@ int images_rootfs_ensure(struct images *im, const char *image_id, const char *id
     if (change("writable layer", e))
         return -1;
     out->upper = str_printf("/rw/%s", id);
+    return 0;
+}
+
+int images_changes(struct images *im, const char *image_id, const char *id,
+                   struct tree_changes *out, struct cancel *c, struct err *e)
+{
+    (void)im;
+    (void)image_id;
+    (void)id;
+    (void)c;
+    (void)e;
+    *out = (struct tree_changes){0};
+    return 0;
+}
+
+int images_commit_name(const char *repo, const char *tag, char **ref, struct err *e)
+{
+    (void)e;
+    *ref = str_empty(repo) ? NULL : str_printf("docker.io/library/%s:%s", repo, tag);
+    return 0;
+}
+
+int images_commit(struct images *im, const struct image_commit *rq, struct cancel *c,
+                  struct image **out, struct err *e)
+{
+    struct image *img;
+
+    (void)im;
+    (void)c;
+    if (change("commit", e))
+        return -1;
+    if (world.at_commit)
+        world.at_commit(rq->container_id);
+    img = image_new();
+    str_set(&img->id, "sha256:c0");
+    container_spec_free(img->config);
+    img->config = container_spec_copy(rq->config);
+    *out = img;
     return 0;
 }
 

@@ -33,6 +33,8 @@ struct world {
     _Atomic int starts, pulls; /* asked for */
     _Atomic int exit_code;
     _Atomic int fail_starts; /* so many starts fail */
+    void (*at_commit)(const char *container_id); /* called while it is made */
+    const char *files;       /* the directory that every container's root is; NULL: none */
 };
 
 extern struct world world;
