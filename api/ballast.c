@@ -51,6 +51,32 @@ int ballast_remove(struct request *rq, struct err *e)
     return res_empty(rq, 204, e);
 }
 
+int ballast_explain(struct request *rq, struct err *e)
+{
+    cleanup_explanation struct explanation x = {0};
+    cleanup_buf struct buf out = BUF_INIT(REPLY_MAX);
+    struct jsonw w = JSONW_INIT(&out);
+
+    if (containers_explain(rq->engine, rq->arg[0], &x, e))
+        return -1;
+    jsonw_obj(&w);
+    jsonw_kstr(&w, "state", x.state);
+    jsonw_kstr(&w, "next", x.next);
+    jsonw_kbool(&w, "cut", x.cut);
+    jsonw_key(&w, "history");
+    jsonw_arr(&w);
+    for (size_t i = 0; i < x.n; i++) {
+        jsonw_obj(&w);
+        jsonw_key(&w, "time");
+        jsonw_time(&w, x.lines[i].time_ns);
+        jsonw_kstr(&w, "text", x.lines[i].text);
+        jsonw_end_obj(&w);
+    }
+    jsonw_end_arr(&w);
+    jsonw_end_obj(&w);
+    return res_json(rq, 200, &out, e);
+}
+
 /* ------------------------------------------------------------- apply, plan */
 
 struct compose_request {

@@ -40,7 +40,7 @@ route_fn swarm_unavailable, swarm_update, swarm_leave, volume_update, build_prun
     plugin_list;
 /* ballast.c */
 route_fn ballast_apps, ballast_app, ballast_remove, ballast_apply, ballast_plan, ballast_suspend,
-    ballast_resume, ballast_wait, ballast_rescan, ballast_doctor;
+    ballast_resume, ballast_explain, ballast_wait, ballast_rescan, ballast_doctor;
 
 /* What every codec needs, from the request. */
 struct codec codec_of(const struct request *rq);

@@ -151,6 +151,7 @@ const struct route routes[] = {
     {"POST",    "/ballast/apply",                              ballast_apply},
     {"POST",    "/ballast/plan",                               ballast_plan},
     {"POST",    "/ballast/rescan",                             ballast_rescan},
+    {"GET",     "/ballast/containers/{id}/explain",            ballast_explain},
     {"GET",     "/ballast/doctor",                             ballast_doctor},
 };
 /* clang-format on */

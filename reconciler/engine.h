@@ -169,6 +169,24 @@ int execs_resize(struct engine *g, const char *id, unsigned rows, unsigned cols,
                  struct err *e) MUST_USE;
 void execs_of(struct engine *g, const char *container_id, struct strv *ids);
 
+/* ---------------------------------------------------------------- explain */
+
+struct explained {
+    int64_t time_ns;
+    char *text;
+};
+/* Why a container is in its state: a sentence each about now and next, and what led to it. */
+struct explanation {
+    char *state, *next;
+    struct explained *lines; /* oldest first */
+    size_t n;
+    bool cut; /* there was more */
+};
+int containers_explain(struct engine *g, const char *id, struct explanation *out,
+                       struct err *e) MUST_USE;
+void explanation_release(struct explanation *x);
+#define cleanup_explanation CLEANUP(explanation_release)
+
 /* ----------------------------------------------------------------- health */
 
 #define HEALTH_RESULTS 5

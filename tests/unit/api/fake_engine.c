@@ -678,6 +678,17 @@ int containers_update(struct engine *g, const char *id, const struct container_u
     return called(g, e, "update %s memory=%lld", id, (long long)u->spec->memory);
 }
 
+int containers_explain(struct engine *g, const char *id, struct explanation *out, struct err *e)
+{
+    *out = (struct explanation){0};
+    return called(g, e, "explain %s", id);
+}
+
+void explanation_release(struct explanation *x)
+{
+    (void)x;
+}
+
 void containers_health(struct engine *g, const char *id, struct health_log *out)
 {
     (void)g;
