@@ -46,8 +46,6 @@ static void add_tag_field(enum tag_field field, const struct log_attrs_source *s
 {
     const char *image_id = src->image_id ? src->image_id : "";
 
-    if (str_starts(image_id, "sha256:"))
-        image_id += strlen("sha256:");
     switch (field) {
     case TAG_ID:
         buf_add(out, src->id, strnlen(src->id, SHORT_ID));
@@ -59,7 +57,7 @@ static void add_tag_field(enum tag_field field, const struct log_attrs_source *s
         add_text(out, src->name);
         break;
     case TAG_IMAGE_ID:
-        buf_add(out, image_id, strnlen(image_id, SHORT_ID));
+        buf_add(out, image_id, strnlen(image_id, SHORT_ID)); /* "sha256:cee3d", as in dockerd */
         break;
     case TAG_IMAGE_FULL_ID:
         add_text(out, src->image_id ? src->image_id : "");

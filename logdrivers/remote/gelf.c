@@ -186,6 +186,8 @@ static int gelf_open(const struct remote_config *cfg, struct remote **out, struc
 
 static int gelf_write(struct remote *r, const struct remote_line *line, struct err *e)
 {
+    if (line->len == 0)
+        return 0; /* short_message may not be empty */
     format(r, line);
     if (buf_check(&r->message, "a gelf message", e)) {
         e->kind = ERR_INVALID;

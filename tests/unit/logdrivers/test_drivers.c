@@ -99,7 +99,7 @@ static void labels_env_and_tag_become_attributes(void **state)
     assert_ok(log_attrs_build(&opts, &src, &out, &e));
     assert_string_equal(out.data, "{\"TIER\":\"front=end\",\"com.a\":\"1\",\"com.b\":\"2\","
                                   "\"other\":\"3\","
-                                  "\"tag\":\"nginx:1/web/0123456789ab/fedcba987654\"}");
+                                  "\"tag\":\"nginx:1/web/0123456789ab/sha256:fedcb\"}");
     buf_release(&out);
     kvs_release(&opts);
     kvs_release(&labels);
