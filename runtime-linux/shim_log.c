@@ -156,6 +156,7 @@ void shim_log_flush(struct shim_log *l)
 
 void shim_log_trim(struct shim_log *l)
 {
+    shim_log_flush(l);
     shim_log_flush(l); /* with nothing to write: the driver frees its buffer */
     if (l->remote)
         shim_remote_trim(l->remote);

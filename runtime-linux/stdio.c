@@ -169,15 +169,14 @@ static void out_ready(void *owner, uint32_t events)
 {
     struct stdio_out *o = owner;
     struct stdio *io = o->io;
+    bool more = true;
 
     (void)events;
     /* Twice, as a short first read often means that the writer was in the middle of a burst. */
-    for (int i = 0; i < 2 && !held_up(io, o->kind); i++)
-        if (!read_out(o)) {
-            if (io->sink.pause)
-                io->sink.pause(io->sink.arg);
-            break;
-        }
+    for (int i = 0; i < 2 && more && !held_up(io, o->kind); i++)
+        more = read_out(o);
+    if (io->sink.pause && (!more || held_up(io, o->kind)))
+        io->sink.pause(io->sink.arg);
     stdio_update(io);
 }
 
