@@ -76,7 +76,8 @@ struct service_in {
     struct service_extra *x;
     struct kvs env_files, env, label_files, labels;
     char *restart, *deploy_restart;                    /* as written */
-    int64_t deploy_attempts, limit_memory, limit_pids; /* of deploy; 0: not set */
+    int64_t deploy_attempts, deploy_delay_ns, deploy_window_ns; /* of deploy; 0: not set */
+    int64_t limit_memory, limit_pids;
     double cpus, limit_cpus;
 };
 

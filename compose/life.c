@@ -194,12 +194,12 @@ static int read_resources(const struct field *f, void *obj, struct err *e)
 
 static int read_restart_policy(const struct field *f, void *obj, struct err *e)
 {
-    static const char later[] = "restarts follow the engine's back-off";
+#define IN(member) offsetof(struct service_in, member)
     static const struct key_def keys[] = {
-        {"condition",    KEY_STR, offsetof(struct service_in, deploy_restart),  NULL, 0, NULL},
-        {"max_attempts", KEY_INT, offsetof(struct service_in, deploy_attempts), NULL, 0, NULL},
-        KEY_NOTE("delay", NOTICE_DEGRADED, later),
-        KEY_NOTE("window", NOTICE_DEGRADED, later),
+        {"condition",    KEY_STR,         IN(deploy_restart),   NULL, 0, NULL},
+        {"max_attempts", KEY_INT,         IN(deploy_attempts),  NULL, 0, NULL},
+        {"delay",        KEY_DURATION_NS, IN(deploy_delay_ns),  NULL, 0, NULL},
+        {"window",       KEY_DURATION_NS, IN(deploy_window_ns), NULL, 0, NULL},
     };
     struct service_in *in = obj;
 
@@ -209,6 +209,10 @@ static int read_restart_policy(const struct field *f, void *obj, struct err *e)
         !str_eq(in->deploy_restart, "on-failure") && !str_eq(in->deploy_restart, "any"))
         return field_error(f, e, "condition must be none, on-failure or any, not \"%.60s\"",
                            in->deploy_restart);
+    if (in->deploy_attempts < 0)
+        return field_error(f, e, "max_attempts cannot be negative");
+    if (in->deploy_delay_ns < 0 || in->deploy_window_ns < 0)
+        return field_error(f, e, "delay and window cannot be negative");
     if (!in->deploy_restart)
         str_set(&in->deploy_restart, "any");
     return 0;

@@ -490,12 +490,30 @@ static int read_pull_policy(const struct field *f, void *obj, struct err *e)
 
 /* ------------------------------------------------------------- x-ballast */
 
+/* Ends up as the label that works for every container. */
+static int read_on_unhealthy(const struct field *f, void *obj, struct err *e)
+{
+    struct service_in *in = obj;
+    cleanup_free char *what = NULL;
+
+    if (read_str(f, &what, e))
+        return -1;
+    if (str_eq(what, "recreate"))
+        field_notice(f, NOTICE_DEGRADED, "the container is restarted, not made anew");
+    else if (!str_eq(what, "restart") && !str_eq(what, "none"))
+        return field_error(f, e, "must be restart or none, not \"%.60s\"", what);
+    if (!str_eq(what, "none"))
+        kvs_set(&in->spec->labels, "ballast.on-unhealthy", "restart");
+    return 0;
+}
+
 static int read_x_ballast(const struct field *f, void *obj, struct err *e)
 {
     static const char later[] = "is not applied yet";
     static const struct key_def keys[] = {
+        {"on_unhealthy", KEY_FN, 0, read_on_unhealthy, 0, NULL},
+        {"unhealthy",    KEY_FN, 0, read_on_unhealthy, 0, NULL}, /* the same, shorter */
         KEY_NOTE("update", NOTICE_DEGRADED, later),
-        KEY_NOTE("unhealthy", NOTICE_DEGRADED, later),
         KEY_NOTE("on_change", NOTICE_DEGRADED, later),
         KEY_NOTE("track", NOTICE_DEGRADED, later),
     };

@@ -79,6 +79,12 @@ static int finish_restart(const struct field *f, struct service_in *in, struct e
         in->spec->restart = known[i].policy;
         if (in->spec->restart != RESTART_ON_FAILURE)
             in->spec->restart_max = 0;
+        if (in->spec->restart == RESTART_ALWAYS && !in->restart)
+            in->spec->restart_attempts = in->deploy_attempts;
+        if (in->spec->restart != RESTART_NO) {
+            in->spec->restart_delay_ns = in->deploy_delay_ns;
+            in->spec->restart_window_ns = in->deploy_window_ns;
+        }
         return 0;
     }
     return yaml_error(at ? at : f->node, e,

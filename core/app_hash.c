@@ -137,6 +137,9 @@ static void write_a(const struct app_service *s, const struct container_spec *so
     jsonw_kvs(w, &sorted->annotations);
     jsonw_key(w, "restart");
     codec_restart.encode(sorted, w, true);
+    jsonw_opt_i64(w, "restart_delay", sorted->restart_delay_ns);
+    jsonw_opt_i64(w, "restart_window", sorted->restart_window_ns);
+    jsonw_opt_i64(w, "restart_attempts", sorted->restart_attempts);
     if (sorted->health.set) {
         jsonw_key(w, "healthcheck");
         codec_health.encode(sorted, w, true);
@@ -158,7 +161,7 @@ static void drop_a(struct container_spec *s)
     codec_health.release(s);
     codec_exposed.release(s);
     s->restart = RESTART_NO;
-    s->restart_max = 0;
+    s->restart_max = s->restart_delay_ns = s->restart_window_ns = s->restart_attempts = 0;
     str_set(&s->stop_signal, "");
     s->stop_timeout_s = -1;
 }

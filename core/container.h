@@ -141,6 +141,8 @@ struct container_spec {
     bool publish_all, auto_remove, privileged, readonly_rootfs;
     enum restart_policy restart;
     int64_t restart_max;
+    /* What Compose's deploy.restart_policy has more than Docker's; not in inspect.  0: not set. */
+    int64_t restart_delay_ns, restart_window_ns, restart_attempts;
     char *log_driver;
     struct kvs log_opts;
     char *volume_driver;
@@ -272,6 +274,7 @@ struct container_state {
     char *error;                     /* of the last start; "" */
     int64_t started_ns, finished_ns; /* TIME_ZERO: never */
     int64_t restart_count;
+    int64_t restart_tries; /* restarts in a row that did not last; what the policy's maximum is of */
     bool manually_stopped; /* by an API call: the restart policy rests until the next start */
     char *health;          /* "", "starting", "healthy", "unhealthy" */
     struct endpoint *endpoints;
@@ -307,6 +310,8 @@ static inline void container_unref_p(struct container **c)
         container_unref(*c);
 }
 #define cleanup_container CLEANUP(container_unref_p)
+/* Has its restart policy a try left?  Whether the policy wants one is another question. */
+bool container_restarts_left(const struct container_spec *s, const struct container_state *st);
 void container_state_store(const struct container_state *s, struct jsonw *w);
 int container_state_load(const struct json *j, struct container_state *out, struct err *e) MUST_USE;
 void container_state_release(struct container_state *s);

@@ -172,6 +172,9 @@ static const struct row rows[] = {
     CODEC(SEC_OWN, "PortBindings", codec_ports_stored),
     CODEC(SEC_OWN, "Mounts", codec_mounts),
     CODEC(SEC_OWN, "EndpointsConfig", codec_endpoints),
+    I64(SEC_OWN, "RestartDelay", restart_delay_ns),
+    I64(SEC_OWN, "RestartWindow", restart_window_ns),
+    I64(SEC_OWN, "RestartAttempts", restart_attempts),
 };
 /* clang-format on */
 

@@ -28,6 +28,15 @@ int container_status_parse(const char *s, enum container_status *out)
     return -1;
 }
 
+bool container_restarts_left(const struct container_spec *s, const struct container_state *st)
+{
+    int64_t max = s->restart_attempts                ? s->restart_attempts
+                  : s->restart == RESTART_ON_FAILURE ? s->restart_max
+                                                     : 0;
+
+    return max <= 0 || st->restart_tries < max;
+}
+
 /* ------------------------------------------------------------ endpoints and ports */
 
 void endpoint_release(struct endpoint *ep)
@@ -165,6 +174,7 @@ void container_state_store(const struct container_state *s, struct jsonw *w)
     if (s->finished_ns != TIME_ZERO)
         jsonw_ki64(w, "FinishedNs", s->finished_ns);
     jsonw_opt_i64(w, "RestartCount", s->restart_count);
+    jsonw_opt_i64(w, "RestartTries", s->restart_tries);
     jsonw_opt_bool(w, "ManuallyStopped", s->manually_stopped);
     jsonw_opt_str(w, "Health", s->health);
     if (s->n_endpoints) {
@@ -220,6 +230,7 @@ int container_state_load(const struct json *j, struct container_state *out, stru
         get_i64(j, "StartedNs", &out->started_ns, e) ||
         get_i64(j, "FinishedNs", &out->finished_ns, e) ||
         get_i64(j, "RestartCount", &out->restart_count, e) ||
+        get_i64(j, "RestartTries", &out->restart_tries, e) ||
         get_bool(j, "ManuallyStopped", &out->manually_stopped, e) ||
         get_str(j, "Health", &out->health, e) || load_lists(j, out, e))
         return -1;

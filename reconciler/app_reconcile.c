@@ -178,6 +178,9 @@ static int take_class_a(struct engine *g, struct container *c, void *arg, struct
     (void)e;
     c->spec->restart = a->want->restart;
     c->spec->restart_max = a->want->restart_max;
+    c->spec->restart_delay_ns = a->want->restart_delay_ns;
+    c->spec->restart_window_ns = a->want->restart_window_ns;
+    c->spec->restart_attempts = a->want->restart_attempts;
     c->spec->stop_timeout_s = a->want->stop_timeout_s;
     if (!str_empty(a->want->stop_signal))
         str_set(&c->spec->stop_signal, a->want->stop_signal);

@@ -15,6 +15,7 @@
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_MAX_MS   60000
 #define STEADY_NS        (10 * NS_PER_SEC) /* having run this long starts the pauses anew */
+#define KILL_COUNTS_MS   10000             /* an end this soon after `kill` was asked for by it */
 
 /* ------------------------------------------------------------ waits */
 
@@ -124,7 +125,7 @@ static bool policy_wants(const struct container *c, bool api_killed)
         return false;
     if (c->app[0] && api_killed) /* what an app owns comes back, whoever ended it */
         return true;
-    if (c->state.manually_stopped)
+    if (c->state.manually_stopped || !container_restarts_left(s, &c->state))
         return false;
     switch (s->restart) {
     case RESTART_NO:
@@ -133,16 +134,14 @@ static bool policy_wants(const struct container *c, bool api_killed)
     case RESTART_UNLESS_STOPPED:
         return true;
     case RESTART_ON_FAILURE:
-        return c->state.exit_code != 0 &&
-               (s->restart_max == 0 || c->state.restart_count < s->restart_max);
+        return c->state.exit_code != 0;
     }
     return false;
 }
 
-/* The pause before the next start, in ms; doubled each time, anew after a steady run. */
-static int64_t schedule_restart(struct engine *g, const struct container *c, int64_t ran_ns)
+int64_t restart_schedule(struct engine *g, const struct container *c, int64_t ran_ns)
 {
-    int64_t pause;
+    int64_t delay_ms = c->spec->restart_delay_ns / NS_PER_MS, pause;
     struct live *l;
 
     mutex_lock(&g->lock);
@@ -151,7 +150,7 @@ static int64_t schedule_restart(struct engine *g, const struct container *c, int
         l->backoff_ms = BACKOFF_FIRST_MS;
     else
         l->backoff_ms = l->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : l->backoff_ms * 2;
-    pause = l->backoff_ms;
+    pause = delay_ms > 0 ? delay_ms : l->backoff_ms;
     l->restart_at_ms = time_mono_ms() + pause;
     mutex_unlock(&g->lock);
     return pause;
@@ -168,6 +167,7 @@ struct exit_news {
 static int write_exit(struct engine *g, struct container *c, void *arg, struct err *e)
 {
     struct exit_news *news = arg;
+    int64_t window_ns = c->spec->restart_window_ns;
 
     (void)g;
     (void)e;
@@ -181,11 +181,16 @@ static int write_exit(struct engine *g, struct container *c, void *arg, struct e
     if (news->o->lost)
         str_set(&c->state.error,
                 "the shim ended before the container did; its exit code is a guess");
+    if (window_ns > 0 && news->o->finished_ns - news->o->started_ns >= window_ns)
+        c->state.restart_tries = 0; /* the last restart did last */
+    if (news->api_killed && !c->app[0])
+        c->state.manually_stopped = true;
     news->restart = policy_wants(c, news->api_killed);
     if (c->state.status != STATUS_REMOVING)
         c->state.status = news->restart ? STATUS_RESTARTING : STATUS_EXITED;
     if (news->restart) {
         c->state.restart_count++;
+        c->state.restart_tries++;
         c->goal = GOAL_RUNNING; /* what was frozen is not frozen again */
     } else if (c->goal == GOAL_RUNNING || c->goal == GOAL_PAUSED) {
         c->goal = c->spec->auto_remove ? GOAL_ABSENT : GOAL_STOPPED;
@@ -214,11 +219,13 @@ static int absorb_exit(struct engine *g, struct container **c, const struct cont
                        struct err *e)
 {
     struct exit_news news = {.o = o};
+    struct live *l;
 
     mutex_lock(&g->lock);
-    news.api_killed = live_of(g, (*c)->id)->api_killed;
-    live_of(g, (*c)->id)->api_killed = false;
-    news.comes_back = live_of(g, (*c)->id)->restart;
+    l = live_of(g, (*c)->id);
+    news.api_killed = l->killed_ms && time_mono_ms() - l->killed_ms < KILL_COUNTS_MS;
+    l->killed_ms = 0;
+    news.comes_back = l->restart;
     mutex_unlock(&g->lock);
     if (FAULT("container.exit"))
         return err_set(e, ERR_IO, "the end of %s: injected", (*c)->name);
@@ -228,7 +235,7 @@ static int absorb_exit(struct engine *g, struct container **c, const struct cont
              o->exit_code, o->oom_killed);
     emit_exit(g, *c, o);
     if (news.restart)
-        queue_container(g, (*c)->id, schedule_restart(g, *c, o->finished_ns - o->started_ns));
+        queue_container(g, (*c)->id, restart_schedule(g, *c, o->finished_ns - o->started_ns));
     waits_wake(g, *c, true, false);
     return 0;
 }
@@ -243,7 +250,6 @@ static int write_running(struct engine *g, struct container *c, void *arg, struc
         str_set(&c->state.health, health_at_start(c->spec));
     c->state.pid = o->pid;
     c->state.started_ns = o->started_ns;
-    c->state.finished_ns = TIME_ZERO;
     c->state.exit_code = 0;
     c->state.oom_killed = false;
     str_set(&c->state.error, "");
@@ -255,6 +261,19 @@ static int write_running(struct engine *g, struct container *c, void *arg, struc
 static bool runs(const struct container *c)
 {
     return c->state.status == STATUS_RUNNING || c->state.status == STATUS_PAUSED;
+}
+
+/* Who it was that started, paused or unpaused it. */
+static void emit_change(struct engine *g, const struct container *c, const char *action)
+{
+    cleanup_free char *by = NULL;
+    struct live *l;
+
+    mutex_lock(&g->lock);
+    l = live_of(g, c->id);
+    by = l->started_by ? take_ptr(l->started_by) : str_dup_or_null(l->removed_by);
+    mutex_unlock(&g->lock);
+    event_emit_container(g, action, c, by);
 }
 
 int container_absorb(struct engine *g, struct container **c, const struct container_observed *o,
@@ -273,17 +292,13 @@ int container_absorb(struct engine *g, struct container **c, const struct contai
             return 0;
         if (container_change(g, (*c)->id, false, write_running, (void *)o, c, e))
             return -1;
-        event_emit_container(g,
-                             !was                    ? "start"
-                             : seen == STATUS_PAUSED ? "pause"
-                                                     : "unpause",
-                             *c, NULL);
+        emit_change(g, *c, !was ? "start" : seen == STATUS_PAUSED ? "pause" : "unpause");
         return 0;
     case CONTAINER_EXITED:
         if ((*c)->state.finished_ns == o->finished_ns)
             return 0;
         if ((*c)->state.started_ns != o->started_ns) /* it began and ended between two looks */
-            event_emit_container(g, "start", *c, NULL);
+            emit_change(g, *c, "start");
         return absorb_exit(g, c, o, e);
     case CONTAINER_ABSENT:
     case CONTAINER_CREATED:

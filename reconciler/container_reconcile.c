@@ -5,6 +5,7 @@
  * stops, restarts after an exit, finishes what a crash cut short, and removes; nothing in it asks
  * why it was called.
  */
+#include <signal.h>
 #include <string.h>
 
 #include "base/fault.h"
@@ -64,9 +65,10 @@ static int write_failure(struct engine *g, struct container *c, void *arg, struc
     c->state.exit_code = failure_code(f->why);
     if (c->state.status == STATUS_REMOVING)
         return 0;
-    if (f->again) {
+    if (f->again && container_restarts_left(c->spec, &c->state)) {
         c->state.status = STATUS_RESTARTING;
         c->state.restart_count++;
+        c->state.restart_tries++;
         return 0;
     }
     c->state.status = began ? STATUS_EXITED : STATUS_CREATED;
@@ -97,15 +99,8 @@ static int start_failed(struct engine *g, struct container **c, int64_t generati
     if (container_down(g, *c, e))
         log_warn("leftovers of a failed start, will look again", "id=%.12s error=%s", (*c)->id,
                  log_quote(e->msg));
-    if (by_policy) {
-        struct live *l;
-
-        mutex_lock(&g->lock);
-        l = live_of(g, (*c)->id);
-        l->backoff_ms = l->backoff_ms ? (l->backoff_ms > 30000 ? 60000 : l->backoff_ms * 2) : 100;
-        l->restart_at_ms = time_mono_ms() + l->backoff_ms;
-        mutex_unlock(&g->lock);
-    }
+    if (by_policy)
+        (void)restart_schedule(g, *c, 0);
     if (container_change(g, (*c)->id, container_durable(*c), write_failure, &f, c, e))
         return -1;
     if (!by_policy)
@@ -131,6 +126,16 @@ static int64_t restart_delay(struct engine *g, const struct container *c, bool *
     return at > now ? at - now : 0;
 }
 
+static void note_starter(struct engine *g, const struct container *c, bool by_policy)
+{
+    struct live *l;
+
+    mutex_lock(&g->lock);
+    l = live_of(g, c->id);
+    str_set(&l->started_by, by_policy ? "restart policy" : l->removed_by);
+    mutex_unlock(&g->lock);
+}
+
 static int ensure_running(struct engine *g, struct container **c, int64_t generation,
                           int64_t *again_ms, struct err *e)
 {
@@ -144,6 +149,7 @@ static int ensure_running(struct engine *g, struct container **c, int64_t genera
             *again_ms = delay;
             return 0;
         }
+        note_starter(g, *c, by_policy);
         if (container_up(g, *c, &why)) {
             if (why.kind == ERR_CANCELLED && cancel_fired(g->stop)) {
                 *e = why; /* the agent goes; the next one goes on with it */
@@ -240,13 +246,21 @@ static int ensure_stopped(struct engine *g, struct container **c, struct err *e)
     cleanup_free char *by = asked_by(g, (*c)->id);
     int sig = stop_signal_of(*c);
     int64_t grace_ms = (*c)->stop_grace_s < 0 ? (*c)->stop_grace_s : (*c)->stop_grace_s * 1000;
+    int64_t began_ms;
 
     if (!runs(*c))
         return end_restarting(g, c, by, e);
     if ((*c)->stop_grace_s == -2)
         grace_ms = 10 * 1000;
     event_emit_kill(g, *c, sig, by);
-    if (g->rt->ops->ensure_stopped(g->rt, (*c)->id, sig, grace_ms, g->stop, e) || look(g, c, e))
+    if ((*c)->state.status == STATUS_PAUSED) /* nobody can stop who is frozen */
+        event_emit_container(g, "unpause", *c, by);
+    began_ms = time_mono_ms();
+    if (g->rt->ops->ensure_stopped(g->rt, (*c)->id, sig, grace_ms, g->stop, e))
+        return -1;
+    if (grace_ms >= 0 && sig != SIGKILL && time_mono_ms() - began_ms >= grace_ms)
+        event_emit_kill(g, *c, SIGKILL, by);
+    if (look(g, c, e))
         return -1;
     event_emit_container(g, "stop", *c, by);
     return 0;
@@ -267,14 +281,24 @@ static bool comes_back(struct engine *g, const char *id)
 /* Looks again under the store lock: somebody may have asked for a plain stop since. */
 static int write_again(struct engine *g, struct container *c, void *arg, struct err *e)
 {
-    bool restart = comes_back(g, c->id);
+    bool restart, anew;
+    struct live *l;
 
     (void)arg;
     (void)e;
     mutex_lock(&g->lock);
-    live_of(g, c->id)->restart = false;
+    l = live_of(g, c->id);
+    restart = l->restart;
+    anew = l->anew;
+    l->restart = false;
+    if (anew)
+        l->backoff_ms = 0;
     mutex_unlock(&g->lock);
     if (restart && c->goal == GOAL_STOPPED) {
+        if (anew)
+            c->state.restart_count = c->state.restart_tries = 0;
+        else
+            c->state.restart_count++;
         c->goal = GOAL_RUNNING;
         c->keep = c->spec->restart != RESTART_NO || c->app[0];
         c->state.manually_stopped = false;

@@ -4,6 +4,7 @@
  * Each writes a goal, queues the key and waits for the worker's word on that very write.  What may
  * not be asked for in the present state is refused from the snapshot, before anything is written.
  */
+#include <signal.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -40,6 +41,9 @@ static void write_live(struct engine *g, const char *id, struct goal_write *gw)
     l = live_of(g, id);
     gw->restart_off = l->restart && !rq->restart;
     l->restart = rq->restart;
+    l->anew = rq->anew;
+    if (rq->anew)
+        l->backoff_ms = 0;
     if (rq->goal == GOAL_ABSENT || rq->by) {
         str_set(&l->removed_by, rq->by);
         l->remove_volumes = l->remove_volumes || rq->remove_volumes;
@@ -58,6 +62,8 @@ static int write_goal(struct engine *g, struct container *c, void *arg, struct e
     c->goal = rq->goal;
     c->keep = rq->keep;
     c->generation++;
+    if (rq->goal == GOAL_RUNNING && rq->anew)
+        c->state.restart_count = c->state.restart_tries = 0;
     if (rq->goal == GOAL_RUNNING)
         c->state.manually_stopped = false;
     else if (rq->hold)
@@ -128,13 +134,13 @@ int containers_start(struct engine *g, const char *ref, const char *by, struct c
                      struct err *e)
 {
     cleanup_container struct container *ct = NULL;
-    struct goal_request rq = {.goal = GOAL_RUNNING, .by = by};
+    struct goal_request rq = {.goal = GOAL_RUNNING, .by = by, .anew = true};
 
     if (containers_find(g, ref, &ct, e))
         return -1;
     if (ct->state.status == STATUS_PAUSED)
         return err_set(e, ERR_CONFLICT, "cannot start a paused container, try unpause instead");
-    if (ct->state.status == STATUS_RUNNING)
+    if (ct->state.status == STATUS_RUNNING || ct->state.status == STATUS_RESTARTING)
         return err_set(e, ERR_NOT_MODIFIED, "container %s is already running", ct->name);
     if (ct->state.status == STATUS_REMOVING || ct->state.status == STATUS_DEAD)
         return err_set(e, ERR_CONFLICT, "container is marked for removal and cannot be started");
@@ -177,7 +183,7 @@ int containers_restart(struct engine *g, const char *ref, const char *signal, in
                        const char *by, struct cancel *c, struct err *e)
 {
     cleanup_container struct container *ct = NULL;
-    struct goal_request rq = {.by = by, .restart = true};
+    struct goal_request rq = {.by = by, .restart = true, .anew = true};
     cleanup_free char *key = NULL;
 
     if (containers_find(g, ref, &ct, e) || stop_request(g, ct, signal, timeout_s, &rq, e))
@@ -207,6 +213,40 @@ static int mark_manual(struct engine *g, struct container *c, void *arg, struct 
     return 0;
 }
 
+/* Does the restart policy rest when the container ends by this?  With a stop signal of its own,
+ * others than that and KILL are only messages: dockerd's rule. */
+static bool kill_ends(const struct container *c, int sig)
+{
+    int own;
+
+    if (sig == SIGKILL || str_empty(c->spec->stop_signal))
+        return true;
+    return signal_parse(c->spec->stop_signal, &own, ERR_IGNORE) == 0 && own == sig;
+}
+
+static int note_kill(struct engine *g, const struct container *c, int sig, struct err *e)
+{
+    if (!kill_ends(c, sig))
+        return 0;
+    mutex_lock(&g->lock);
+    live_of(g, c->id)->killed_ms = time_mono_ms();
+    mutex_unlock(&g->lock);
+    /* Of the others it is only known when the container has ended. */
+    return sig == SIGKILL && !c->app[0]
+               ? container_change(g, c->id, false, mark_manual, NULL, NULL, e)
+               : 0;
+}
+
+/* Between two lives there is nothing to send a signal to; the next one is called off.  An app's
+ * container would come back in any case. */
+static int kill_next_life(struct engine *g, const struct container *c, int sig, const char *by,
+                          struct err *e)
+{
+    struct goal_request rq = {.goal = GOAL_STOPPED, .by = by, .hold = true, .stop_sig = sig};
+
+    return c->app[0] ? 0 : set_goal_and_wait(g, c->id, &rq, NULL, e);
+}
+
 /*
  * A kill is no goal: the signal goes straight to the process.  One that ends it counts as a manual
  * stop for the restart policy, as with Docker, but not for an app: what an app owns comes back.
@@ -216,24 +256,22 @@ int containers_kill(struct engine *g, const char *ref, const char *signal, const
 {
     cleanup_container struct container *c = NULL;
     cleanup_free char *what = NULL;
-    int sig = 9;
+    int sig = SIGKILL;
 
     if (containers_find(g, ref, &c, e) || (signal && *signal && signal_parse(signal, &sig, e)))
         return err_wrap(e, "cannot kill container: %s", ref);
     what = str_printf("cannot kill container: %s: ", ref);
+    if (c->state.status == STATUS_RESTARTING)
+        return kill_next_life(g, c, sig, by, e);
     if (!is_running(c))
         return not_running(c, what, e);
-    if (sig == 9) {
-        mutex_lock(&g->lock);
-        live_of(g, c->id)->api_killed = true;
-        mutex_unlock(&g->lock);
-        if (!c->app[0] && container_change(g, c->id, false, mark_manual, NULL, NULL, e))
-            return -1;
-    }
+    if (note_kill(g, c, sig, e))
+        return -1;
     event_emit_kill(g, c, sig, by);
     if (g->rt->ops->signal(g->rt, c->id, sig, e))
         return err_wrap(e, "cannot kill container: %s", ref);
-    if (sig == 9 && c->state.status == STATUS_PAUSED) /* a frozen process dies when it thaws */
+    if (sig == SIGKILL &&
+        c->state.status == STATUS_PAUSED) /* a frozen process dies when it thaws */
         (void)g->rt->ops->ensure_paused(g->rt, c->id, false, ERR_IGNORE);
     return 0;
 }

@@ -25,11 +25,13 @@
 struct live {
     int64_t backoff_ms;    /* of the restart policy; 0: none yet */
     int64_t restart_at_ms; /* monotonic; 0: no restart is due */
-    bool api_killed;       /* the exit to come was asked for by `kill` */
+    int64_t killed_ms;     /* monotonic: when `kill` last sent a signal; 0: not */
     char *removed_by;      /* who asked for the removal */
+    char *started_by;      /* of the start under way */
     bool remove_volumes;
-    bool restart; /* the stop under way is the first half of a restart */
-    bool limits_changed; /* by an update that the kernel does not know of yet */
+    bool restart;                   /* the stop under way is the first half of a restart */
+    bool limits_changed;            /* by an update that the kernel does not know of yet */
+    bool anew;                      /* of that: restarts are counted from 0 again */
     struct container_stats *sample; /* the last one taken; NULL: none yet */
     int64_t sampled_ms;             /* monotonic */
     struct health_live *health;     /* health.c; NULL: nothing was probed yet */
@@ -187,6 +189,9 @@ int spec_merge_image(struct container_spec *s, const struct image *img, struct e
 int container_absorb(struct engine *g, struct container **c, const struct container_observed *o,
                      struct err *e) MUST_USE;
 void waits_wake(struct engine *g, const struct container *c, bool exited, bool removed);
+/* Sets the time of the next start after a run of ran_ns; the pause until then in ms: the policy's
+ * delay, or one that doubles each time and begins anew after a steady run. */
+int64_t restart_schedule(struct engine *g, const struct container *c, int64_t ran_ns);
 
 /* ---- run_spec.c, endpoints.c, net_files.c */
 int run_spec_compose(struct engine *g, const struct container *c, const struct rootfs *rootfs,
@@ -276,6 +281,7 @@ struct goal_request {
     bool hold;            /* a stop that restart policy and app respect */
     bool remove_volumes;
     bool restart; /* GOAL_STOPPED: and started again when it has ended */
+    bool anew;    /* its restarts are counted from 0 again */
 };
 /* w: its key is set by the caller, who waits with it when 0 comes back. */
 int container_set_goal(struct engine *g, const char *id, const struct goal_request *rq,

@@ -167,6 +167,7 @@ void live_free(void *l)
     struct live *live = l;
 
     free(live->removed_by);
+    free(live->started_by);
     container_stats_unref(live->sample);
     health_live_free(live->health);
     free(live);

@@ -213,7 +213,10 @@ static bool needs_update(const struct plan_service *s)
 {
     const struct container_spec *want = s->want->spec, *have = s->have->spec;
 
-    if (want->restart != have->restart || want->restart_max != have->restart_max)
+    if (want->restart != have->restart || want->restart_max != have->restart_max ||
+        want->restart_delay_ns != have->restart_delay_ns ||
+        want->restart_window_ns != have->restart_window_ns ||
+        want->restart_attempts != have->restart_attempts)
         return true;
     if (want->stop_timeout_s != have->stop_timeout_s)
         return true;
@@ -247,19 +250,19 @@ static void decide_exited(const struct planner *p, struct plan_service *s)
                                                      : "was stopped for a change");
         return;
     }
-    if (spec->restart == RESTART_ALWAYS || spec->restart == RESTART_UNLESS_STOPPED ||
-        (spec->restart == RESTART_ON_FAILURE && code &&
-         (!spec->restart_max || c->state.restart_count < spec->restart_max))) {
+    if (container_restarts_left(spec, &c->state) &&
+        (spec->restart == RESTART_ALWAYS || spec->restart == RESTART_UNLESS_STOPPED ||
+         (spec->restart == RESTART_ON_FAILURE && code))) {
         s->start = true;
         s->cause =
             str_printf("exited (%d), and restart is %s", code, restart_policy_name(spec->restart));
         return;
     }
-    if (!code)
+    if (!code && (spec->restart == RESTART_NO || spec->restart == RESTART_ON_FAILURE))
         return; /* a job, done at this revision */
-    if (spec->restart == RESTART_ON_FAILURE)
+    if (spec->restart != RESTART_NO)
         s->blocked = str_printf("exited (%d) and was restarted %lld times: no more attempts", code,
-                                (long long)c->state.restart_count);
+                                (long long)c->state.restart_tries);
     else
         s->blocked = str_printf("exited (%d); restart is no, so it is not run again at this "
                                 "revision",

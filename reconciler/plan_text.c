@@ -90,9 +90,16 @@ static void depends(const struct app_service *s, struct buf *out)
 
 static void restart(const struct app_service *s, struct buf *out)
 {
-    buf_addf(out, "%s", restart_policy_name(s->spec->restart));
-    if (s->spec->restart == RESTART_ON_FAILURE && s->spec->restart_max)
-        buf_addf(out, ":%lld", (long long)s->spec->restart_max);
+    const struct container_spec *c = s->spec;
+
+    buf_addf(out, "%s", restart_policy_name(c->restart));
+    if (c->restart_attempts || (c->restart == RESTART_ON_FAILURE && c->restart_max))
+        buf_addf(out, ":%lld",
+                 (long long)(c->restart_attempts ? c->restart_attempts : c->restart_max));
+    if (c->restart_delay_ns)
+        buf_addf(out, " after %lld ms", (long long)(c->restart_delay_ns / 1000000));
+    if (c->restart_window_ns)
+        buf_addf(out, " within %lld ms", (long long)(c->restart_window_ns / 1000000));
 }
 
 static void user(const struct app_service *s, struct buf *out)

@@ -542,25 +542,26 @@ static void settings_of_one_service(void **state)
 
 static void deploy_means_what_the_specification_says(void **state)
 {
-    cleanup_app struct app *app =
-        load_web("    deploy:\n"
-                 "      replicas: 3\n"
-                 "      restart_policy: {condition: on-failure, max_attempts: 4, delay: 5s}\n"
-                 "      resources:\n"
-                 "        limits: {cpus: '1.5', memory: 1g, pids: 50}\n"
-                 "        reservations: {memory: 512m}\n"
-                 "      update_config: {order: start-first}\n");
+    cleanup_app struct app *app = load_web(
+        "    deploy:\n"
+        "      replicas: 3\n"
+        "      restart_policy: {condition: on-failure, max_attempts: 4, delay: 5s, window: 1m}\n"
+        "      resources:\n"
+        "        limits: {cpus: '1.5', memory: 1g, pids: 50}\n"
+        "        reservations: {memory: 512m}\n"
+        "      update_config: {order: start-first}\n");
     const struct container_spec *s = web(app);
 
     (void)state;
     assert_int_equal(s->restart, RESTART_ON_FAILURE);
     assert_int_equal(s->restart_max, 4);
+    assert_int_equal(s->restart_delay_ns, 5 * NS_PER_SEC);
+    assert_int_equal(s->restart_window_ns, 60 * NS_PER_SEC);
     assert_int_equal(s->nano_cpus, 1500000000);
     assert_int_equal(s->memory, 1 << 30);
     assert_int_equal(s->memory_reservation, 512 << 20);
     assert_int_equal(s->pids_limit, 50);
     assert_string_equal(notices(app), "5:7 1 web deploy.replicas\n"
-                                      "6:64 1 web deploy.restart_policy.delay\n"
                                       "10:7 1 web deploy.update_config\n");
 }
 
@@ -569,11 +570,37 @@ static void what_is_not_applied_is_noticed(void **state)
     cleanup_app struct app *app = load_web("    gpus: all\n    attach: false\n"
                                            "    post_start: [{command: x}]\n"
                                            "    build: .\n"
-                                           "    x-ballast: {unhealthy: restart}");
+                                           "    x-ballast: {on_change: x}");
 
     (void)state;
     assert_string_equal(notices(app), "4:5 2 web gpus\n5:5 0 web attach\n6:5 1 web post_start\n"
-                                      "7:5 1 web build\n8:17 1 web x-ballast.unhealthy\n");
+                                      "7:5 1 web build\n8:17 1 web x-ballast.on_change\n");
+}
+
+/* Docker's own policies have no maximum but for on-failure, so this one is kept apart. */
+static void a_maximum_holds_for_restarts_of_any_kind(void **state)
+{
+    cleanup_app struct app *app =
+        load_web("    deploy:\n"
+                 "      restart_policy: {condition: any, max_attempts: 3}\n");
+
+    (void)state;
+    assert_int_equal(web(app)->restart, RESTART_ALWAYS);
+    assert_int_equal(web(app)->restart_max, 0);
+    assert_int_equal(web(app)->restart_attempts, 3);
+}
+
+static void the_action_on_unhealthy_becomes_a_label(void **state)
+{
+    cleanup_app struct app *app = load_web("    x-ballast: {on_unhealthy: restart}\n");
+    cleanup_app struct app *none = load_web("    x-ballast: {on_unhealthy: none}\n");
+
+    (void)state;
+    assert_string_equal(kvs_get(&web(app)->labels, "ballast.on-unhealthy"), "restart");
+    assert_null(kvs_get(&web(none)->labels, "ballast.on-unhealthy"));
+    web_fails("    x-ballast: {on_unhealthy: reboot}\n",
+              "c.yaml:4:31: services.web.x-ballast.on_unhealthy: must be restart or none, not "
+              "\"reboot\"");
 }
 
 int main(void)
@@ -596,6 +623,8 @@ int main(void)
         cmocka_unit_test(networks_of_services),
         cmocka_unit_test(settings_of_one_service),
         cmocka_unit_test(deploy_means_what_the_specification_says),
+        cmocka_unit_test(a_maximum_holds_for_restarts_of_any_kind),
+        cmocka_unit_test(the_action_on_unhealthy_becomes_a_label),
         cmocka_unit_test(what_is_not_applied_is_noticed),
     };
     return cmocka_run_group_tests_name("compose/load", tests, NULL, NULL);

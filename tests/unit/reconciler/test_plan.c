@@ -429,7 +429,7 @@ static void exits_are_judged_by_policy_and_by_who_stopped(void **state)
 
         c->state.status = STATUS_EXITED;
         c->state.exit_code = cases[i].code;
-        c->state.restart_count = 2;
+        c->state.restart_tries = 2;
         c->state.manually_stopped = cases[i].manual;
         c->keep = cases[i].keep;
         c->goal = cases[i].goal;

@@ -1,0 +1,173 @@
+/*
+ * A container's life over several processes: what brings it back and how often, and what counts as
+ * asked for.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "tests/unit/unit.h"
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/time.h"
+#include "tests/unit/reconciler/engine_fixture.h"
+
+static char *make(const char *name, enum restart_policy restart, int64_t attempts,
+                  int64_t window_ns, const char *stop_signal)
+{
+    cleanup_spec struct container_spec *s = container_spec_new();
+    struct container_create rq = {.name = name, .spec = s, .by = "api uid=7 pid=1"};
+    struct strv warnings = {0};
+    char *id = NULL;
+
+    str_set(&s->image, "base");
+    s->restart = restart;
+    s->restart_attempts = attempts;
+    s->restart_window_ns = window_ns;
+    if (stop_signal)
+        str_set(&s->stop_signal, stop_signal);
+    assert_ok(containers_create(g, &rq, &id, &warnings, &e));
+    strv_release(&warnings);
+    return id;
+}
+
+static struct container *now(const char *id)
+{
+    struct container *c = NULL;
+
+    assert_ok(containers_find(g, id, &c, &e));
+    return c;
+}
+
+static int64_t restarts(const char *id)
+{
+    cleanup_container struct container *c = now(id);
+
+    return c->state.restart_count;
+}
+
+/* ------------------------------------------------------------ how often */
+
+static void a_policy_of_any_end_stops_at_its_maximum(void **state)
+{
+    cleanup_free char *id = make("any", RESTART_ALWAYS, 2, 0, NULL);
+
+    (void)state;
+    world.exit_fast = true;
+    assert_ok(containers_start(g, id, "test", NULL, &e));
+    wait_status(id, STATUS_EXITED);
+    assert_int_equal(restarts(id), 2);
+}
+
+static void a_restart_that_lasts_as_long_as_the_window_is_not_counted(void **state)
+{
+    cleanup_free char *id = make("lasts", RESTART_ALWAYS, 1, 1, NULL);
+
+    (void)state;
+    assert_ok(containers_start(g, id, "test", NULL, &e));
+    for (int i = 1; i <= 3; i++) {
+        time_sleep_ms(2); /* longer than the window of a nanosecond */
+        world_exit(id, 1);
+        for (int k = 0; k < 2500 && world.starts <= i; k++)
+            time_sleep_ms(2);
+        wait_status(id, STATUS_RUNNING);
+        assert_int_equal(restarts(id), i);
+    }
+}
+
+static void a_start_by_hand_counts_from_nothing(void **state)
+{
+    cleanup_free char *id = make("anew", RESTART_ALWAYS, 1, 0, NULL);
+
+    (void)state;
+    world.exit_fast = true;
+    assert_ok(containers_start(g, id, "test", NULL, &e));
+    wait_status(id, STATUS_EXITED);
+    assert_int_equal(restarts(id), 1);
+    world.exit_fast = false;
+    assert_ok(containers_start(g, id, "test", NULL, &e));
+    assert_int_equal(restarts(id), 0);
+    world_exit(id, 1);
+    for (int k = 0; k < 2500 && world.starts < 4; k++)
+        time_sleep_ms(2);
+    wait_status(id, STATUS_RUNNING);
+    assert_int_equal(restarts(id), 1);
+}
+
+static void the_counts_survive_the_agent(void **state)
+{
+    cleanup_free char *id = make("kept", RESTART_ALWAYS, 2, 0, NULL);
+
+    (void)state;
+    world.exit_fast = true;
+    assert_ok(containers_start(g, id, "test", NULL, &e));
+    wait_status(id, STATUS_EXITED);
+    close_engine();
+    open_engine();
+    assert_int_equal(restarts(id), 2);
+    assert_int_equal(status_of(id), STATUS_EXITED);
+}
+
+/* ------------------------------------------------------------ asked for */
+
+static void an_end_by_any_signal_of_kill_is_not_undone(void **state)
+{
+    cleanup_free char *id = make("term", RESTART_ALWAYS, 0, 0, "TERM");
+    cleanup_container struct container *c = NULL;
+
+    (void)state;
+    assert_ok(containers_start(g, id, "test", NULL, &e));
+    assert_ok(containers_kill(g, id, "TERM", "test", &e));
+    world_exit(id, 143);
+    wait_status(id, STATUS_EXITED);
+    time_sleep_ms(150); /* the first pause of the policy is 100 */
+    c = now(id);
+    assert_int_equal(c->state.status, STATUS_EXITED);
+    assert_true(c->state.manually_stopped);
+}
+
+static void with_a_stop_signal_of_its_own_another_signal_is_a_message(void **state)
+{
+    cleanup_free char *id = make("hup", RESTART_ALWAYS, 0, 0, "SIGQUIT");
+
+    (void)state;
+    assert_ok(containers_start(g, id, "test", NULL, &e));
+    assert_ok(containers_kill(g, id, "TERM", "test", &e));
+    world_exit(id, 1);
+    for (int k = 0; k < 2500 && world.starts < 2; k++)
+        time_sleep_ms(2);
+    wait_status(id, STATUS_RUNNING);
+}
+
+static void between_two_lives_start_is_done_already_and_kill_calls_it_off(void **state)
+{
+    cleanup_free char *id = make("between", RESTART_ALWAYS, 0, 0, NULL);
+
+    (void)state;
+    world.exit_fast = true;
+    assert_ok(containers_start(g, id, "test", NULL, &e));
+    for (int k = 0; k < 2500 && restarts(id) < 4; k++) /* 800 ms until the next start */
+        time_sleep_ms(2);
+    wait_status(id, STATUS_RESTARTING);
+    assert_err(containers_start(g, id, "test", NULL, &e), ERR_NOT_MODIFIED);
+    assert_ok(containers_kill(g, id, "KILL", "test", &e));
+    assert_int_equal(status_of(id), STATUS_EXITED);
+    assert_err(containers_kill(g, id, "KILL", "test", &e), ERR_CONFLICT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        T(a_policy_of_any_end_stops_at_its_maximum),
+        T(a_restart_that_lasts_as_long_as_the_window_is_not_counted),
+        T(a_start_by_hand_counts_from_nothing),
+        T(the_counts_survive_the_agent),
+        T(an_end_by_any_signal_of_kill_is_not_undone),
+        T(with_a_stop_signal_of_its_own_another_signal_is_a_message),
+        T(between_two_lives_start_is_done_already_and_kill_calls_it_off),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
