@@ -154,7 +154,8 @@ static void finish(struct request *rq, int rc, struct err *e)
     else if (!rq->res.hijacked &&
              ((!rq->res.sent && res_empty(rq, 200, e)) || (!rq->res.ended && res_end(rq, e))))
         rq->res.close = true;
-    if (!rq->res.close && !http_body_drain(&rq->body, DRAIN_MAX))
+    /* Before closing, too: what is left unread would reset the connection under the answer. */
+    if (!rq->res.hijacked && !http_body_drain(&rq->body, DRAIN_MAX))
         rq->res.close = true;
 }
 

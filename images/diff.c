@@ -150,6 +150,8 @@ static bool is_place(int dir_fd, const char *path, const struct stat *st)
 {
     static const char *const dirs[] = {"proc", "sys", "dev"};
 
+    if (str_eq(path, ".dockerenv"))
+        return S_ISREG(st->st_mode) && st->st_size == 0;
     if (str_starts(path, "etc/"))
         return is_net_file(path + strlen("etc/")) && S_ISREG(st->st_mode) && st->st_size == 0;
     for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
@@ -180,6 +182,7 @@ struct walk {
     const struct diff *d;
     struct tree_changes *out;
     struct cancel *c;
+    size_t places; /* passed over so far */
 };
 
 static int add(struct walk *w, const char *path, enum tree_change_kind kind, struct err *e)
@@ -236,13 +239,22 @@ static bool same_file(int dir_fd, int old_dir, const char *name, const struct st
 static int walk_dir(struct walk *w, int dir_fd, const struct below *b, const char *path,
                     unsigned depth, struct err *e);
 
-/* A directory is there because of what is in it, unless it was changed itself. */
+/* Is a directory there only because of what is in it?  The time of one with our places says
+ * nothing. */
+static bool is_untouched(const struct stat *st, const struct stat *old, bool places)
+{
+    if (!old || !same_owner(st, old))
+        return places && !old;
+    return places || (st->st_mtim.tv_sec == old->st_mtim.tv_sec &&
+                      st->st_mtim.tv_nsec == old->st_mtim.tv_nsec);
+}
+
 static int diff_subdir(struct walk *w, int dir_fd, const char *name, const char *path,
                        const struct stat *st, const struct stat *old /* NULL: new */,
                        const struct below *b, unsigned depth, struct err *e)
 {
     cleanup_fd int fd = openat(dir_fd, name, DIR_FLAGS);
-    const size_t at = w->out->n;
+    const size_t at = w->out->n, places = w->places;
     struct below sub;
     int rc;
 
@@ -256,8 +268,7 @@ static int diff_subdir(struct walk *w, int dir_fd, const char *name, const char 
     if (rc == 0)
         rc = walk_dir(w, fd, &sub, path, depth + 1, e);
     below_release(&sub);
-    if (rc == 0 && w->out->n == at + 1 && old && same_owner(st, old) &&
-        st->st_mtim.tv_sec == old->st_mtim.tv_sec && st->st_mtim.tv_nsec == old->st_mtim.tv_nsec)
+    if (rc == 0 && w->out->n == at + 1 && is_untouched(st, old, w->places > places))
         free(w->out->v[--w->out->n].path);
     return rc;
 }
@@ -274,8 +285,10 @@ static int diff_entry(struct walk *w, int dir_fd, const char *name, const char *
     found = below_find(b, name, &old_dir, &old);
     if (w->d->overlay && whiteout_is(&st))
         return found ? add(w, path, CHANGE_DELETED, e) : 0;
-    if (is_place(dir_fd, path, &st) || only_holds_places(dir_fd, path, &st, b))
+    if (is_place(dir_fd, path, &st)) {
+        w->places++;
         return 0;
+    }
     if (S_ISDIR(st.st_mode))
         return diff_subdir(w, dir_fd, name, path, &st, found ? &old : NULL, b, depth, e);
     if (!w->d->overlay && found && same_file(dir_fd, old_dir, name, &st, &old))
@@ -329,7 +342,7 @@ static int walk_dir(struct walk *w, int dir_fd, const struct below *b, const cha
 
 int diff_changes(const struct diff *d, struct tree_changes *out, struct cancel *c, struct err *e)
 {
-    struct walk w = {d, out, c};
+    struct walk w = {d, out, c, 0};
     const struct below b = {d->lower, d->n_lower};
 
     *out = (struct tree_changes){0};
