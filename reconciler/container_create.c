@@ -151,13 +151,19 @@ int spec_merge_image(struct container_spec *s, const struct image *img, struct e
 
 /* ------------------------------------------------------------ defaults and checks */
 
+/* The engine's options are those of its default driver; those of the local copy (cache-*) hold for
+ * every driver. */
 static void default_logging(struct engine *g, struct container_spec *s)
 {
-    if (!str_empty(s->log_driver))
-        return;
-    str_set(&s->log_driver, g->cfg.default_log_driver ? g->cfg.default_log_driver : "json-file");
-    if (s->log_opts.n == 0)
-        kvs_copy(&s->log_opts, &g->cfg.default_log_opts);
+    const char *driver = g->cfg.default_log_driver ? g->cfg.default_log_driver : "json-file";
+    const struct kvs *opts = &g->cfg.default_log_opts;
+
+    if (str_empty(s->log_driver))
+        str_set(&s->log_driver, driver);
+    for (size_t i = 0; i < opts->n; i++)
+        if (!kvs_get(&s->log_opts, opts->v[i].k) &&
+            (str_eq(s->log_driver, driver) || str_starts(opts->v[i].k, "cache-")))
+            kvs_set(&s->log_opts, opts->v[i].k, opts->v[i].v);
 }
 
 static bool is_host_mode(const char *mode)

@@ -258,7 +258,7 @@ static bool hear(struct shim_remote *r)
     for (;;) {
         ssize_t n = recv(r->conn.fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 
-        if (n < 0 && errno == EINTR)
+        if (n < 0 && (errno == EINTR || errno == ECONNRESET)) /* which comes before what it said */
             continue;
         if (n <= 0)
             return n < 0 && errno == EAGAIN;

@@ -316,7 +316,9 @@ static void take_frames(struct delivery *d)
     while ((n = recv(d->fd, bytes, LOG_FRAME_MAX + 1, 0)) != 0) {
         struct err e = ERR_INIT;
 
-        if (n < 0 && errno == EINTR)
+        /* A shim that goes without having read all of our news: what it has sent comes after that.
+         */
+        if (n < 0 && (errno == EINTR || errno == ECONNRESET))
             continue;
         if (n < 0)
             return; /* as good as closed */

@@ -55,7 +55,8 @@ static void text(const char *s)
     /* Only as long as people write them: regcomp() takes its time for nested repetitions. */
     kvs_set(&opts, "awslogs-datetime-format", s);
     if (strlen(s) < 32 && !strpbrk(s, "*+{") && multiline_init(&m, &opts, ERR_IGNORE) == 0) {
-        (void)multiline_begins(&m, s, strlen(s));
+        if (m.on)
+            (void)multiline_begins(&m, s, strlen(s));
         multiline_release(&m);
     }
     kvs_release(&opts);

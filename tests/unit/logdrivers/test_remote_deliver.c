@@ -233,14 +233,14 @@ static void without_blocking_a_full_queue_loses_what_is_new(void **state)
     assert_true(receive(f, 1000) >= 3); /* the first one under way, and as many as 100 bytes hold */
 }
 
-static void at_the_end_the_queue_is_drained(void **state)
+/* The program's READY is never read: its next read fails before it gets what was sent. */
+static void at_the_end_the_queue_is_drained_whatever_the_shim_has_read(void **state)
 {
     struct fixture *f = *state;
-    char bytes[LOG_FRAME_MAX];
-    struct log_frame_view v;
+    struct pollfd p = {.fd = f->shim, .events = POLLIN};
 
     start(f);
-    expect(f->shim, &v, bytes);
+    assert_int_equal(poll(&p, 1, LIMIT_MS), 1);
     send_lines(f, 100);
     fd_close(f->shim);
     f->shim = -1;
@@ -258,7 +258,7 @@ int main(void)
         T(one_that_is_started_again_waits_for_its_peer),
         T(what_a_peer_never_takes_is_counted),
         T(without_blocking_a_full_queue_loses_what_is_new),
-        T(at_the_end_the_queue_is_drained),
+        T(at_the_end_the_queue_is_drained_whatever_the_shim_has_read),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
