@@ -9,17 +9,21 @@ int container_update(struct request *rq, struct err *e)
     cleanup_buf struct buf out = BUF_INIT(REPLY_MAX);
     cleanup_json struct json_doc doc = {0};
     struct jsonw w = JSONW_INIT(&out);
+    cleanup_strv struct strv warnings = {0};
     struct json body;
 
     if (request_json(rq, false, &doc, e))
         return -1;
     body = json_root(&doc);
     if (container_update_decode(&body, &u, e) ||
-        containers_update(rq->engine, rq->arg[0], &u, rq->by, rq->cancel, e))
+        containers_update(rq->engine, rq->arg[0], &u, &warnings, rq->by, rq->cancel, e))
         return -1;
     jsonw_obj(&w);
     jsonw_key(&w, "Warnings");
-    jsonw_null(&w);
+    if (warnings.n)
+        jsonw_strv(&w, &warnings);
+    else
+        jsonw_null(&w);
     jsonw_end_obj(&w);
     return res_json(rq, 200, &out, e);
 }

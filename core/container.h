@@ -180,6 +180,7 @@ struct container_update {
 };
 int container_update_decode(const struct json *body, struct container_update *out,
                             struct err *e) MUST_USE;
+int container_update_check(const struct container_update *u, struct err *e) MUST_USE;
 void container_update_release(struct container_update *u);
 #define cleanup_update CLEANUP(container_update_release)
 /* Changes s; ERR_CONFLICT in Docker's words when the two do not go together. */

@@ -36,7 +36,7 @@ static int check_memory(const struct container_spec *s, struct err *e)
     return 0;
 }
 
-/* The upper end of NanoCpus is the machine's. */
+/* How many there are is the machine's business. */
 static int check_cpu(const struct container_spec *s, struct err *e)
 {
     if (s->nano_cpus != 0 && s->cpu_period != 0)
@@ -45,9 +45,6 @@ static int check_cpu(const struct container_spec *s, struct err *e)
     if (s->nano_cpus != 0 && s->cpu_quota != 0)
         return err_set(e, ERR_INVALID,
                        "Conflicting options: Nano CPUs and CPU Quota cannot both be set");
-    if (s->nano_cpus != 0 && s->nano_cpus < 10000000)
-        return err_set(e, ERR_INVALID,
-                       "range of CPUs is from 0.01 to the number of CPUs of the host");
     if (s->cpu_shares < 0)
         return err_set(e, ERR_INVALID,
                        "invalid CPU shares (%lld): value must be a positive integer",

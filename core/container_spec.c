@@ -112,7 +112,7 @@ static const struct row rows[] = {
     KVS(SEC_HOST, "Annotations", annotations, .flags = OMIT),
     STRV(SEC_HOST, "CapAdd", cap_add),
     STRV(SEC_HOST, "CapDrop", cap_drop),
-    STR(SEC_HOST, "CgroupnsMode", cgroupns_mode, .def_str = "private"),
+    STR(SEC_HOST, "CgroupnsMode", cgroupns_mode),
     STRV(SEC_HOST, "Dns", dns),
     STRV(SEC_HOST, "DnsOptions", dns_options),
     STRV(SEC_HOST, "DnsSearch", dns_search),

@@ -50,7 +50,12 @@ int container_update_decode(const struct json *body, struct container_update *ou
     out->pids = given(body, "PidsLimit");
     root = json_get(body, "RestartPolicy");
     out->restart = !str_empty(json_get_str(&root, "Name"));
-    return check_resources(out->spec, e) || check_restart(out->spec, e) ? -1 : 0;
+    return 0;
+}
+
+int container_update_check(const struct container_update *u, struct err *e)
+{
+    return check_resources(u->spec, e) || check_restart(u->spec, e) ? -1 : 0;
 }
 
 static int conflict(const struct container_spec *now, const struct container_spec *u, struct err *e)

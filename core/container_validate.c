@@ -112,9 +112,6 @@ static int check_unsupported(const struct container_spec *s, struct err *e)
 {
     if (s->volumes_from.n)
         return err_set(e, ERR_UNSUPPORTED, "HostConfig.VolumesFrom is not supported");
-    if (s->links.n)
-        return err_set(e, ERR_UNSUPPORTED,
-                       "HostConfig.Links is not supported: use a network and its aliases");
     return 0;
 }
 

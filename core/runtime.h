@@ -195,6 +195,8 @@ struct runtime_ops {
                         int64_t *gid, struct err *e);
 
     int (*watch)(struct runtime *rt, const struct runtime_events *ev, struct err *e);
+    /* A limit or a facility that containers may ask for: "memory.swap", "blkio.weight", "pids", ... */
+    bool (*supports)(struct runtime *rt, const char *feature);
     /* What the host lacks, one "feature\tstate\twhat is off" line each: for `doctor` and /info. */
     void (*doctor)(struct runtime *rt, struct strv *lines);
     void (*free)(struct runtime *rt); /* leaves everything running */

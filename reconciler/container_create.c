@@ -11,6 +11,7 @@
 #include "base/host.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "images/manifest.h"
 #include "reconciler/engine_internal.h"
 
 #define NAME_ROOM 64 /* for a made-up name */
@@ -250,8 +251,10 @@ static int check_modes(struct engine *g, const struct container_spec *s, struct 
         if (modes[i] && str_starts(modes[i], "container:")) {
             cleanup_container struct container *other = mode_container(g, modes[i], e);
 
-            if (!other)
+            if (!other) {
+                e->kind = ERR_INVALID;
                 return -1;
+            }
         }
     return 0;
 }
@@ -427,7 +430,7 @@ static struct container *new_record(const struct container_create *rq, const str
 }
 
 static int prepare_spec(struct engine *g, struct container *c, const struct image *img,
-                        struct err *e)
+                        struct strv *warnings, struct err *e)
 {
     struct container_spec *s = c->spec;
 
@@ -436,12 +439,37 @@ static int prepare_spec(struct engine *g, struct container *c, const struct imag
     default_logging(g, s);
     if (!s->init_set && g->cfg.default_init)
         s->init = s->init_set = true;
+    if (str_empty(s->cgroupns_mode))
+        str_set(&s->cgroupns_mode, create_cgroupns(g));
     container_spec_settle(s);
+    if (create_for_host(g, s, warnings, e))
+        return -1;
     if (container_spec_validate(s, e) || spec_merge_image(s, img, e) || check_logging(s, e) ||
         check_network(g, s, e) || check_modes(g, s, e) || check_binds(s, e))
         return -1;
     publish_all(s);
     return default_hostname(s, c->id, e);
+}
+
+/* An image that was made for another platform is not the one that was asked for. */
+static int check_platform(const struct container_create *rq, const struct image *img, struct err *e)
+{
+    cleanup_platform struct platform want = {0};
+    struct platform have = {img->os, img->architecture, img->variant ? img->variant : ""};
+    cleanup_free char *have_text = NULL, *want_text = NULL;
+
+    if (str_empty(rq->platform))
+        return 0;
+    if (platform_parse(rq->platform, &want, e))
+        return -1;
+    if (platform_rank(&have, &want, false) >= 0)
+        return 0;
+    have_text = platform_text(&have);
+    want_text = platform_text(&want);
+    return err_set(e, ERR_NOT_FOUND,
+                   "image with reference %s was found but its platform (%s) does not match the "
+                   "specified platform (%s)",
+                   rq->spec->image, have_text, want_text);
 }
 
 static void warn_of(const struct container_spec *s, struct strv *warnings)
@@ -467,10 +495,10 @@ int containers_create(struct engine *g, const struct container_create *rq, char 
                        name);
     if (str_empty(rq->spec->image))
         return err_set(e, ERR_INVALID, "no command specified");
-    if (images_find(g->im, rq->spec->image, &img, e))
+    if (images_find(g->im, rq->spec->image, &img, e) || check_platform(rq, img, e))
         return -1;
     c = new_record(rq, img);
-    if (prepare_spec(g, c, img, e))
+    if (prepare_spec(g, c, img, warnings, e))
         return -1;
     free(c->name);
     if (str_empty(name)) {
@@ -479,6 +507,8 @@ int containers_create(struct engine *g, const struct container_create *rq, char 
     } else {
         c->name = xstrdup(name);
     }
+    if (links_settle(g, c->name, c->spec, e))
+        return -1;
     warn_of(c->spec, warnings);
     if (make_and_insert(g, c, str_empty(name), rq->by, e))
         return -1;

@@ -125,7 +125,7 @@ static int ensure_network(void *obj, struct err *e)
 {
     struct life *l = obj;
 
-    if (endpoints_allocate(l->g, &l->c, e))
+    if (links_ready(l->g, l->c, e) || endpoints_allocate(l->g, &l->c, e))
         return -1;
     if (FAULT("container.allocated"))
         return err_set(e, ERR_IO, "network of %s: injected", l->c->name);

@@ -297,6 +297,7 @@ static int join_from(struct engine *g, const struct container *c, size_t first, 
         if (!net->predefined)
             queue_network(g, net->id);
     }
+    links_refresh(g, c);
     return 0;
 }
 

@@ -100,8 +100,9 @@ int containers_kill(struct engine *g, const char *id, const char *signal, const 
                     struct err *e) MUST_USE;
 int containers_pause(struct engine *g, const char *id, bool paused, const char *by,
                      struct cancel *c, struct err *e) MUST_USE;
-int containers_update(struct engine *g, const char *id, const struct container_update *u,
-                      const char *by, struct cancel *c, struct err *e) MUST_USE;
+int containers_update(struct engine *g, const char *id, struct container_update *u,
+                      struct strv *warnings, const char *by, struct cancel *c,
+                      struct err *e) MUST_USE;
 int containers_rename(struct engine *g, const char *id, const char *name, const char *by,
                       struct err *e) MUST_USE;
 int containers_remove(struct engine *g, const char *id, bool force, bool volumes, const char *by,

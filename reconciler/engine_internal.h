@@ -193,6 +193,21 @@ void waits_wake(struct engine *g, const struct container *c, bool exited, bool r
  * delay, or one that doubles each time and begins anew after a steady run. */
 int64_t restart_schedule(struct engine *g, const struct container *c, int64_t ran_ns);
 
+/* ---- create_host.c: what this machine cannot do is discarded with a warning, or refused */
+int create_for_host(struct engine *g, struct container_spec *s, struct strv *warnings,
+                    struct err *e) MUST_USE;
+const char *create_cgroupns(struct engine *g); /* CgroupnsMode when nothing was asked for */
+
+/* ---- links.c */
+/* HostConfig.Links as Docker shows them: "/db:/web/store". */
+int links_settle(struct engine *g, const char *name, struct container_spec *s,
+                 struct err *e) MUST_USE;
+int links_ready(struct engine *g, const struct container *c, struct err *e) MUST_USE;
+void links_add_hosts(struct engine *g, const struct container *c, struct buf *b);
+void links_add_env(struct engine *g, const struct container *c, struct strv *env);
+/* Its address may be another one now: those that link to it learn of it. */
+void links_refresh(struct engine *g, const struct container *target);
+
 /* ---- run_spec.c, endpoints.c, net_files.c */
 int run_spec_compose(struct engine *g, const struct container *c, const struct rootfs *rootfs,
                      struct run_spec **out, struct err *e) MUST_USE;
@@ -210,6 +225,7 @@ int endpoints_follow(struct engine *g, struct container **c, struct err *e) MUST
 const struct endpoint_config *endpoint_config_for(const struct container_spec *s, const char *name,
                                                   const char *id);
 int net_files_write(struct engine *g, const struct container *c, struct err *e) MUST_USE;
+void net_files_rewrite_hosts(struct engine *g, const struct container *c);
 /* Rewrites /etc/hosts of every running container of the network. */
 void net_files_refresh(struct engine *g, const char *network_id);
 /* "container:<ref>" of a mode string -> that container, or NULL with *e set. */

@@ -100,6 +100,7 @@ static int write_hosts(struct engine *g, const struct container *c, const char *
 
     buf_add(&b, hosts_head, strlen(hosts_head));
     add_extra_hosts(c, &b);
+    links_add_hosts(g, c, &b);
     for (size_t i = 0; i < c->state.n_endpoints; i++) {
         const struct endpoint *ep = &c->state.endpoints[i];
 
@@ -117,23 +118,23 @@ static int write_hosts(struct engine *g, const struct container *c, const char *
     return put(dir, "hosts", &b, e);
 }
 
+void net_files_rewrite_hosts(struct engine *g, const struct container *c)
+{
+    cleanup_free char *dir = container_dir(g, c->id);
+    struct err e = ERR_INIT;
+
+    if (write_hosts(g, c, dir, &e))
+        log_warn("hosts file not refreshed", "container=%s error=%s", c->name, log_quote(e.msg));
+}
+
 void net_files_refresh(struct engine *g, const char *network_id)
 {
     struct container_list all = {0};
 
     containers_list(g, &all);
-    for (size_t i = 0; i < all.n; i++) {
-        const struct container *c = all.v[i];
-        struct err e = ERR_INIT;
-        cleanup_free char *dir = NULL;
-
-        if (c->state.status != STATUS_RUNNING || !endpoint_on(c, network_id))
-            continue;
-        dir = container_dir(g, c->id);
-        if (write_hosts(g, c, dir, &e))
-            log_warn("hosts file not refreshed", "container=%s error=%s", c->name,
-                     log_quote(e.msg));
-    }
+    for (size_t i = 0; i < all.n; i++)
+        if (all.v[i]->state.status == STATUS_RUNNING && endpoint_on(all.v[i], network_id))
+            net_files_rewrite_hosts(g, all.v[i]);
     container_list_release(&all);
 }
 

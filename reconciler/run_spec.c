@@ -17,14 +17,17 @@ static bool has_env(const struct strv *env, const char *key)
     return false;
 }
 
-static void compose_env(const struct container_spec *s, struct strv *env)
+static void compose_env(struct engine *g, const struct container *c, struct strv *env)
 {
+    const struct container_spec *s = c->spec;
+
     if (!has_env(&s->env, "PATH"))
         strv_add(env, DEFAULT_PATH);
     if (!has_env(&s->env, "HOSTNAME"))
         strv_addf(env, "HOSTNAME=%s", s->hostname ? s->hostname : "");
     if (s->tty && !has_env(&s->env, "TERM"))
         strv_add(env, "TERM=xterm");
+    links_add_env(g, c, env);
     for (size_t i = 0; i < s->env.n; i++)
         strv_add(env, s->env.v[i]);
 }
@@ -204,7 +207,7 @@ static int fill(struct engine *g, const struct container *c, struct run_spec *rs
     container_spec_free(rs->spec);
     rs->spec = container_spec_copy(s);
     container_argv(s, &rs->argv);
-    compose_env(s, &rs->env);
+    compose_env(g, c, &rs->env);
     rs->cwd = xstrdup(str_empty(s->working_dir) ? "/" : s->working_dir);
     rs->hostname = str_dup_or_null(s->hostname);
     rs->domainname = str_dup_or_null(s->domainname);

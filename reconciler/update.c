@@ -71,8 +71,8 @@ static int apply(struct engine *g, const struct container *c, struct change *ch,
     return waiter_wait(g, &w, cn, e);
 }
 
-int containers_update(struct engine *g, const char *ref, const struct container_update *u,
-                      const char *by, struct cancel *cn, struct err *e)
+int containers_update(struct engine *g, const char *ref, struct container_update *u,
+                      struct strv *warnings, const char *by, struct cancel *cn, struct err *e)
 {
     cleanup_container struct container *c = NULL;
     cleanup_free char *intent = NULL;
@@ -80,7 +80,8 @@ int containers_update(struct engine *g, const char *ref, const struct container_
     struct err why = ERR_INIT;
     int r;
 
-    if (containers_find(g, ref, &c, e))
+    if (containers_find(g, ref, &c, e) || create_for_host(g, u->spec, warnings, e) ||
+        container_update_check(u, e))
         return -1;
     if (c->state.status == STATUS_REMOVING || c->state.status == STATUS_DEAD)
         return err_set(e, ERR_CONFLICT,

@@ -194,6 +194,7 @@ static const struct runtime_ops linux_ops = {
     .exec_resize = client_exec_resize,
     .resize_tty = client_resize_tty,
     .pids = client_pids,
+    .supports = doctor_supports,
     .update = adopt_update,
     .stats = adopt_stats,
     .open_root = client_open_root,

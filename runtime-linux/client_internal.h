@@ -124,4 +124,5 @@ int watch_add(struct watch *w, const struct runtime_linux *rl, const char *id,
               struct err *e) MUST_USE;
 
 /* ------------------------------------------------------------------ doctor.c */
+bool doctor_supports(struct runtime *rt, const char *feature);
 void doctor_report(struct runtime *rt, struct strv *lines);

@@ -16,7 +16,7 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
-#include "runtime-linux/cgroup.h"
+#include "runtime-linux/cgroup_internal.h"
 #include "runtime-linux/client_internal.h"
 
 #ifndef SYS_pidfd_open
@@ -165,4 +165,75 @@ void doctor_report(struct runtime *rt, struct strv *lines)
     }
     for (size_t i = 0; i < ARRAY_LEN(probes); i++)
         add(lines, probes[i].feature, probes[i].probe(), probes[i].without);
+}
+
+/* ------------------------------------------------------------------ limits */
+
+static bool is_v2(void)
+{
+    return cgroup_host()->v2;
+}
+
+static bool is_v1(void)
+{
+    return !is_v2();
+}
+
+static bool has_memory(void)
+{
+    return cgroup_has_controller("memory");
+}
+
+static bool has_pids(void)
+{
+    return cgroup_has_controller("pids");
+}
+
+static bool has_cpu(void)
+{
+    return cgroup_has_controller("cpu");
+}
+
+static bool has_cpuset(void)
+{
+    return cgroup_has_controller("cpuset");
+}
+
+/* v1 has the file where the scheduler of a disk can weigh. */
+static bool has_io_weight(void)
+{
+    const struct cgroup_host *h = cgroup_host();
+
+    if (h->v2)
+        return cgroup_has_controller("io");
+    for (size_t i = 0; i < h->n; i++)
+        if (str_eq(h->h[i].name, "blkio"))
+            return cgroup_file_exists(h->h[i].dir, "blkio.weight") ||
+                   cgroup_file_exists(h->h[i].dir, "blkio.bfq.weight");
+    return false;
+}
+
+bool doctor_supports(struct runtime *rt, const char *feature)
+{
+    static const struct {
+        const char *feature;
+        bool (*has)(void);
+    } rows[] = {
+        {"memory",                  has_memory        },
+        {"memory.swap",             cgroup_counts_swap},
+        {"memory.swappiness",       is_v1             },
+        {"memory.oom_kill_disable", is_v1             },
+        {"pids",                    has_pids          },
+        {"cpu",                     has_cpu           },
+        {"cpuset",                  has_cpuset        },
+        {"blkio.weight",            has_io_weight     },
+        {"cgroup.v2",               is_v2             },
+        {"apparmor",                has_apparmor      },
+    };
+
+    (void)rt;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (str_eq(rows[i].feature, feature))
+            return rows[i].has();
+    return false;
 }

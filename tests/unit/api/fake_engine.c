@@ -670,9 +670,10 @@ void network_list_release(struct network_list *l)
     *l = (struct network_list){0};
 }
 
-int containers_update(struct engine *g, const char *id, const struct container_update *u,
-                      const char *by, struct cancel *c, struct err *e)
+int containers_update(struct engine *g, const char *id, struct container_update *u,
+                      struct strv *warnings, const char *by, struct cancel *c, struct err *e)
 {
+    (void)warnings;
     (void)by;
     (void)c;
     return called(g, e, "update %s memory=%lld", id, (long long)u->spec->memory);

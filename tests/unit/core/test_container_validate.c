@@ -55,8 +55,6 @@ static void what_nothing_acts_on_is_refused_by_name(void **state)
     static const struct create_case cases[] = {
         {"{\"Image\":\"x\",\"HostConfig\":{\"VolumesFrom\":[\"a\"]}}",
          "HostConfig.VolumesFrom is not supported"                                        },
-        {"{\"Image\":\"x\",\"HostConfig\":{\"Links\":[\"a:b\"]}}",
-         "HostConfig.Links is not supported: use a network and its aliases"               },
         {"{\"Image\":\"x\",\"HostConfig\":{\"StorageOpt\":{\"size\":\"1G\"}}}",
          "--storage-opt is supported only for overlay over xfs with 'pquota' mount option"},
     };
