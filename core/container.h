@@ -272,10 +272,12 @@ struct container_state {
     int64_t pid;
     int exit_code;
     bool oom_killed;
+    int64_t ooms;                    /* of this life: those that were told */
     char *error;                     /* of the last start; "" */
     int64_t started_ns, finished_ns; /* TIME_ZERO: never */
     int64_t restart_count;
-    int64_t restart_tries; /* restarts in a row that did not last; what the policy's maximum is of */
+    int64_t
+        restart_tries; /* restarts in a row that did not last; what the policy's maximum is of */
     bool manually_stopped; /* by an API call: the restart policy rests until the next start */
     char *health;          /* "", "starting", "healthy", "unhealthy" */
     struct endpoint *endpoints;

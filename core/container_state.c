@@ -168,6 +168,7 @@ void container_state_store(const struct container_state *s, struct jsonw *w)
     jsonw_opt_i64(w, "Pid", s->pid);
     jsonw_opt_i64(w, "ExitCode", s->exit_code);
     jsonw_opt_bool(w, "OOMKilled", s->oom_killed);
+    jsonw_opt_i64(w, "Ooms", s->ooms);
     jsonw_opt_str(w, "Error", s->error);
     if (s->started_ns != TIME_ZERO)
         jsonw_ki64(w, "StartedNs", s->started_ns);
@@ -226,8 +227,8 @@ int container_state_load(const struct json *j, struct container_state *out, stru
     if (container_status_parse(json_get_str(j, "Status"), &out->status))
         return err_set(e, ERR_INVALID, "%s: unknown container status", j->path);
     if (get_i64(j, "Pid", &out->pid, e) || get_i64(j, "ExitCode", &exit_code, e) ||
-        get_bool(j, "OOMKilled", &out->oom_killed, e) || get_str(j, "Error", &out->error, e) ||
-        get_i64(j, "StartedNs", &out->started_ns, e) ||
+        get_bool(j, "OOMKilled", &out->oom_killed, e) || get_i64(j, "Ooms", &out->ooms, e) ||
+        get_str(j, "Error", &out->error, e) || get_i64(j, "StartedNs", &out->started_ns, e) ||
         get_i64(j, "FinishedNs", &out->finished_ns, e) ||
         get_i64(j, "RestartCount", &out->restart_count, e) ||
         get_i64(j, "RestartTries", &out->restart_tries, e) ||

@@ -59,7 +59,8 @@ struct container_observed {
     enum container_phase phase;
     int64_t pid;
     int exit_code;   /* when EXITED */
-    bool oom_killed; /* when EXITED */
+    bool oom_killed; /* the kernel ended a process of this life for want of memory */
+    int64_t ooms;    /* how often it ran out of memory; may be 0 when it was not counted */
     bool lost;       /* when EXITED: the shim died; exit_code is 137 and a guess */
     int64_t started_ns, finished_ns;
 };

@@ -176,6 +176,7 @@ static int write_exit(struct engine *g, struct container *c, void *arg, struct e
     c->state.pid = 0;
     c->state.exit_code = news->o->exit_code;
     c->state.oom_killed = news->o->oom_killed;
+    c->state.ooms = news->o->ooms;
     c->state.started_ns = news->o->started_ns;
     c->state.finished_ns = news->o->finished_ns;
     if (news->o->lost)
@@ -201,13 +202,23 @@ static int write_exit(struct engine *g, struct container *c, void *arg, struct e
     return 0;
 }
 
+/* Has it run out of memory since it was last looked at? */
+static bool oom_is_news(const struct container *c, const struct container_observed *o)
+{
+    const struct container_state *s = &c->state;
+
+    if (s->started_ns != o->started_ns)
+        return o->oom_killed;
+    return o->ooms > s->ooms || (o->oom_killed && !s->oom_killed);
+}
+
 static void emit_exit(struct engine *g, const struct container *c,
-                      const struct container_observed *o)
+                      const struct container_observed *o, bool oom)
 {
     int64_t ran_s = o->started_ns > 0 ? (o->finished_ns - o->started_ns) / NS_PER_SEC : 0;
     struct event ev;
 
-    if (o->oom_killed)
+    if (oom)
         event_emit_container(g, "oom", c, NULL);
     event_for_container(&ev, "die", c, NULL);
     kvs_setf(&ev.attributes, "exitCode", "%d", o->exit_code);
@@ -219,21 +230,24 @@ static int absorb_exit(struct engine *g, struct container **c, const struct cont
                        struct err *e)
 {
     struct exit_news news = {.o = o};
+    bool oom = oom_is_news(*c, o);
     struct live *l;
 
     mutex_lock(&g->lock);
     l = live_of(g, (*c)->id);
     news.api_killed = l->killed_ms && time_mono_ms() - l->killed_ms < KILL_COUNTS_MS;
-    l->killed_ms = 0;
     news.comes_back = l->restart;
     mutex_unlock(&g->lock);
     if (FAULT("container.exit"))
         return err_set(e, ERR_IO, "the end of %s: injected", (*c)->name);
     if (container_change(g, (*c)->id, container_durable(*c), write_exit, &news, c, e))
         return -1;
+    mutex_lock(&g->lock);
+    live_of(g, (*c)->id)->killed_ms = 0;
+    mutex_unlock(&g->lock);
     log_info("container ended", "id=%.12s name=%s exit=%d oom=%d", (*c)->id, (*c)->name,
              o->exit_code, o->oom_killed);
-    emit_exit(g, *c, o);
+    emit_exit(g, *c, o, oom);
     if (news.restart)
         queue_container(g, (*c)->id, restart_schedule(g, *c, o->finished_ns - o->started_ns));
     waits_wake(g, *c, true, false);
@@ -246,12 +260,14 @@ static int write_running(struct engine *g, struct container *c, void *arg, struc
 
     (void)g;
     (void)e;
-    if (c->state.started_ns != o->started_ns)
+    if (c->state.started_ns != o->started_ns) {
         str_set(&c->state.health, health_at_start(c->spec));
+        c->state.oom_killed = false;
+        c->state.ooms = 0;
+    }
     c->state.pid = o->pid;
     c->state.started_ns = o->started_ns;
     c->state.exit_code = 0;
-    c->state.oom_killed = false;
     str_set(&c->state.error, "");
     if (c->state.status != STATUS_REMOVING)
         c->state.status = o->phase == CONTAINER_PAUSED ? STATUS_PAUSED : STATUS_RUNNING;
@@ -276,6 +292,30 @@ static void emit_change(struct engine *g, const struct container *c, const char 
     event_emit_container(g, action, c, by);
 }
 
+static int write_oom(struct engine *g, struct container *c, void *arg, struct err *e)
+{
+    const struct container_observed *o = arg;
+
+    (void)g;
+    (void)e;
+    c->state.oom_killed = true;
+    c->state.ooms = o->ooms;
+    return 0;
+}
+
+/* It goes on all the same, or ends soon. */
+static int absorb_oom(struct engine *g, struct container **c, const struct container_observed *o,
+                      struct err *e)
+{
+    if (!oom_is_news(*c, o))
+        return 0;
+    if (container_change(g, (*c)->id, false, write_oom, (void *)o, c, e))
+        return -1;
+    log_info("container is out of memory", "id=%.12s name=%s", (*c)->id, (*c)->name);
+    event_emit_container(g, "oom", *c, NULL);
+    return 0;
+}
+
 int container_absorb(struct engine *g, struct container **c, const struct container_observed *o,
                      struct err *e)
 {
@@ -289,11 +329,11 @@ int container_absorb(struct engine *g, struct container **c, const struct contai
         seen = o->phase == CONTAINER_PAUSED ? STATUS_PAUSED : STATUS_RUNNING;
         was = (*c)->state.pid == o->pid && (*c)->state.started_ns == o->started_ns;
         if (was && ((*c)->state.status == seen || (*c)->state.status == STATUS_REMOVING))
-            return 0;
+            return absorb_oom(g, c, o, e);
         if (container_change(g, (*c)->id, false, write_running, (void *)o, c, e))
             return -1;
         emit_change(g, *c, !was ? "start" : seen == STATUS_PAUSED ? "pause" : "unpause");
-        return 0;
+        return absorb_oom(g, c, o, e);
     case CONTAINER_EXITED:
         if ((*c)->state.finished_ns == o->finished_ns)
             return 0;

@@ -55,10 +55,11 @@ static int decode_state(const struct json_doc *doc, struct container_observed *o
     out->phase = phases[i].phase;
     out->started_ns = json_get_i64(&root, "started_ns");
     out->finished_ns = TIME_ZERO;
+    out->oom_killed = json_get_bool(&root, "oom_killed");
+    out->ooms = json_get_i64(&root, "ooms");
     if (out->phase == CONTAINER_EXITED) {
         out->finished_ns = json_get_i64(&root, "finished_ns");
         out->exit_code = (int)json_get_i64(&root, "exit_code");
-        out->oom_killed = json_get_bool(&root, "oom_killed");
     } else if (out->phase != CONTAINER_CREATED) {
         out->pid = json_get_i64(&root, "pid");
     }
@@ -98,6 +99,7 @@ static int look_at_files(const struct runtime_linux *rl, const char *id,
         out->phase = CONTAINER_EXITED;
         out->exit_code = r.exit_code;
         out->oom_killed = r.oom_killed;
+        out->ooms = r.ooms;
         out->started_ns = r.started_ns;
         out->finished_ns = r.finished_ns;
         return 0;

@@ -359,6 +359,16 @@ int64_t cgroup_oom_kills(struct cgroup *cg)
     return cg->ops->oom_kills(cg);
 }
 
+int cgroup_oom_fd(struct cgroup *cg, uint32_t *events)
+{
+    return cg->ops->oom_fd(cg, events);
+}
+
+bool cgroup_oom_take(struct cgroup *cg, int fd, int64_t *kills)
+{
+    return cg->ops->oom_take(cg, fd, kills);
+}
+
 int cgroup_clone_fd(struct cgroup *cg)
 {
     if (!cg || !cgroup_is_v2(cg))

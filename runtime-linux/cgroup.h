@@ -37,6 +37,14 @@ bool cgroup_is_frozen(struct cgroup *cg);
 int cgroup_kill(struct cgroup *cg, struct err *e) MUST_USE;
 /* How many processes the kernel's OOM killer has ended here; 0 when that is unknown. */
 int64_t cgroup_oom_kills(struct cgroup *cg);
+/*
+ * A descriptor to poll for *events, which come when the group runs out of memory: on v1 before the
+ * kernel kills, on v2 after.  -1: this host cannot tell.  cgroup_oom_take() says whether that has
+ * happened since the last time, and makes the descriptor wait again; *kills is kept for it by the
+ * caller, 0 at first.
+ */
+int cgroup_oom_fd(struct cgroup *cg, uint32_t *events);
+bool cgroup_oom_take(struct cgroup *cg, int fd, int64_t *kills);
 /* Pids in our pid namespace, of this group and those below; caller frees *pids. */
 int cgroup_pids(struct cgroup *cg, int64_t **pids, size_t *n, struct err *e) MUST_USE;
 /* Kills what is left, then removes it and what is below; the absent is success. */

@@ -22,6 +22,8 @@ struct cgroup_ops {
     int (*freeze)(struct cgroup *cg, bool frozen, struct err *e);
     bool (*is_frozen)(struct cgroup *cg);
     int64_t (*oom_kills)(struct cgroup *cg);
+    int (*oom_fd)(struct cgroup *cg, uint32_t *events);
+    bool (*oom_take)(struct cgroup *cg, int fd, int64_t *kills);
 };
 extern const struct cgroup_ops cgroup_v1_ops, cgroup_v2_ops;
 

@@ -2,6 +2,9 @@
  * cgroup_v1: limits where every controller has its own tree (and on hybrid hosts).
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -284,8 +287,37 @@ static int64_t v1_oom_kills(struct cgroup *cg)
     return n < 0 ? 0 : n;
 }
 
+/* The kernel counts into an eventfd; it is told which by cgroup.event_control. */
+static int v1_oom_fd(struct cgroup *cg, uint32_t *events)
+{
+    const char *dir = cgroup_dir(cg, "memory");
+    cleanup_free char *path = dir ? path_join(dir, "memory.oom_control") : NULL;
+    cleanup_free char *text = NULL;
+    cleanup_fd int control = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    cleanup_fd int fd = control >= 0 ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
+
+    if (fd < 0)
+        return -1;
+    text = str_printf("%d %d", fd, control);
+    if (cgroup_write(dir, "cgroup.event_control", text, ERR_IGNORE))
+        return -1;
+    *events = EPOLLIN;
+    return take_fd(fd);
+}
+
+static bool v1_oom_take(struct cgroup *cg, int fd, int64_t *kills)
+{
+    uint64_t n;
+
+    (void)cg;
+    (void)kills;
+    return read(fd, &n, sizeof(n)) == sizeof(n);
+}
+
 const struct cgroup_ops cgroup_v1_ops = {.create = v1_create,
                                          .apply = v1_apply,
                                          .freeze = v1_freeze,
                                          .is_frozen = v1_is_frozen,
-                                         .oom_kills = v1_oom_kills};
+                                         .oom_kills = v1_oom_kills,
+                                         .oom_fd = v1_oom_fd,
+                                         .oom_take = v1_oom_take};

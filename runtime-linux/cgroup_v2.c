@@ -3,8 +3,10 @@
  * and the kernel's admin-guide/cgroup-v2.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -251,8 +253,33 @@ static int64_t v2_oom_kills(struct cgroup *cg)
     return n < 0 ? 0 : n;
 }
 
+/* Every change of memory.events is told, also those that are none of ours. */
+static int v2_oom_fd(struct cgroup *cg, uint32_t *events)
+{
+    cleanup_free char *path = path_join(cg->h[0].dir, "memory.events");
+
+    *events = EPOLLPRI;
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* Reading it through this descriptor is what makes it wait for the next change. */
+static bool v2_oom_take(struct cgroup *cg, int fd, int64_t *kills)
+{
+    char ignored[512];
+    int64_t now;
+
+    (void)!pread(fd, ignored, sizeof(ignored), 0);
+    now = v2_oom_kills(cg);
+    if (now <= *kills)
+        return false;
+    *kills = now;
+    return true;
+}
+
 const struct cgroup_ops cgroup_v2_ops = {.create = v2_create,
                                          .apply = v2_apply,
                                          .freeze = v2_freeze,
                                          .is_frozen = v2_is_frozen,
-                                         .oom_kills = v2_oom_kills};
+                                         .oom_kills = v2_oom_kills,
+                                         .oom_fd = v2_oom_fd,
+                                         .oom_take = v2_oom_take};

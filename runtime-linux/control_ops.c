@@ -24,6 +24,7 @@ static int op_state(const struct call *c, struct err *e)
     jsonw_ki64(w, "pid", s->first.pid);
     jsonw_ki64(w, "exit_code", s->record.exit_code);
     jsonw_kbool(w, "oom_killed", s->record.oom_killed);
+    jsonw_ki64(w, "ooms", s->record.ooms);
     jsonw_ki64(w, "started_ns", s->record.started_ns);
     jsonw_ki64(w, "finished_ns", s->record.finished_ns);
     return 0;

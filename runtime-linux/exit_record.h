@@ -15,6 +15,7 @@
 struct exit_record {
     int exit_code; /* 128+n for signal n */
     bool oom_killed;
+    int64_t ooms;
     int64_t started_ns, finished_ns;
 };
 

@@ -57,7 +57,8 @@ struct shim {
     char *id, *exec_dir, *data_dir;
     bool tty;
     int exec_dir_fd, lock_fd;
-    struct source listener, signals;
+    struct source listener, signals, oom;
+    int64_t oom_kills; /* see cgroup_oom_take() */
     enum shim_phase phase;
     struct launched first;
     struct stdio io;

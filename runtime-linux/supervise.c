@@ -143,6 +143,41 @@ static int open_log(struct shim *s, const struct json *args, struct err *e)
     return err_wrap(e, "failed to create task for container: failed to initialize logging driver");
 }
 
+/* It is counted, and who looks is told to look: a process was killed, or soon will be. */
+static void on_oom(void *owner, uint32_t events)
+{
+    struct shim *s = owner;
+
+    (void)events;
+    if (!cgroup_oom_take(s->first.cgroup, s->oom.fd, &s->oom_kills))
+        return;
+    s->record.oom_killed = true;
+    s->record.ooms++;
+    control_event(s, "changed", NULL, 0);
+}
+
+static void watch_oom(struct shim *s)
+{
+    uint32_t events = 0;
+
+    s->oom.fd = s->first.cgroup ? cgroup_oom_fd(s->first.cgroup, &events) : -1;
+    if (s->oom.fd >= 0)
+        loop_watch(&s->loop, &s->oom, events);
+}
+
+/* What has happened since the loop came by last; and without a descriptor, all of it. */
+static void end_oom(struct shim *s)
+{
+    struct cgroup *cg = s->first.cgroup;
+
+    if (s->oom.fd >= 0) {
+        if (cgroup_oom_take(cg, s->oom.fd, &s->oom_kills))
+            s->record.ooms++;
+        loop_drop(&s->loop, &s->oom); /* removing the group would count, too */
+    }
+    s->record.oom_killed = s->record.ooms > 0 || (cg && cgroup_oom_kills(cg) > 0);
+}
+
 /* What somebody needs to clean up after a shim that was killed. */
 static int write_started(struct shim *s, struct err *e)
 {
@@ -202,6 +237,7 @@ int supervise_start(struct shim *s, const struct json *args, struct err *e)
     loop_timer_clear(&s->loop, &s->idle);
     s->phase = SHIM_RUNNING;
     s->record.started_ns = time_wall_ns();
+    watch_oom(s);
     /* Without the file a lost shim looks like one that was never started; no reason to fail. */
     if (write_started(s, &ignored))
         log_warn("start is not recorded", "reason=%s", log_quote(ignored.msg));
@@ -268,7 +304,7 @@ static void first_process_ended(struct shim *s, int exit_code)
     s->phase = SHIM_ENDING;
     s->record.exit_code = exit_code;
     s->record.finished_ns = time_wall_ns();
-    s->record.oom_killed = cg && cgroup_oom_kills(cg) > 0;
+    end_oom(s);
     if (cg && cgroup_kill(cg, &e))
         log_warn("processes of the container cannot be killed", "reason=%s", log_quote(e.msg));
     shim_exec_end_all(s);
@@ -329,4 +365,5 @@ void supervise_init(struct shim *s, bool tty, bool open_stdin, bool stdin_once)
     s->retry = (struct timer){.fire = write_record, .owner = s};
     s->signals.ready = on_signal;
     s->signals.owner = s;
+    s->oom = (struct source){.fd = -1, .ready = on_oom, .owner = s};
 }

@@ -156,6 +156,55 @@ static void between_two_lives_start_is_done_already_and_kill_calls_it_off(void *
     assert_err(containers_kill(g, id, "KILL", "test", &e), ERR_CONFLICT);
 }
 
+/* ------------------------------------------------------------ out of memory */
+
+static int count_event(void *arg, const struct event *ev, struct err *e)
+{
+    struct buf *b = arg;
+
+    (void)e;
+    buf_addf(b, "%s ", ev->action);
+    return 0;
+}
+
+static void expect_events(const char *id, const char *want)
+{
+    cleanup_buf struct buf b = BUF_INIT(64 * 1024);
+
+    assert_ok(state_event_each(st, TIME_ZERO, TIME_ZERO, id, count_event, &b, &e));
+    assert_string_equal(b.data, want);
+}
+
+static void each_time_out_of_memory_is_told_once_and_before_the_end(void **state)
+{
+    cleanup_free char *id = make("hog", RESTART_NO, 0, 0, NULL);
+    cleanup_container struct container *alive = NULL, *ended = NULL;
+    struct world_container *w;
+
+    (void)state;
+    assert_ok(containers_start(g, id, "test", NULL, &e));
+    w = world_find(id);
+    w->o.ooms = 1;
+    w->o.oom_killed = true;
+    assert_ok(containers_pause(g, id, true, "test", NULL, &e));
+    expect_events(id, "create start oom pause ");
+    close_engine(); /* the next agent knows what was told */
+    open_engine();
+    assert_ok(containers_pause(g, id, false, "test", NULL, &e));
+    alive = now(id);
+    assert_true(alive->state.oom_killed);
+    expect_events(id, "create start oom pause unpause ");
+    w->o.ooms = 2;
+    world_exit(id, 137);
+    wait_status(id, STATUS_EXITED);
+    w->o.ooms = 0;
+    w->o.oom_killed = false;
+    assert_ok(containers_start(g, id, "test", NULL, &e)); /* after all events of the end */
+    expect_events(id, "create start oom pause unpause oom die start ");
+    ended = now(id);
+    assert_false(ended->state.oom_killed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,6 +215,7 @@ int main(void)
         T(the_counts_survive_the_agent),
         T(an_end_by_any_signal_of_kill_is_not_undone),
         T(with_a_stop_signal_of_its_own_another_signal_is_a_message),
+        T(each_time_out_of_memory_is_told_once_and_before_the_end),
         T(between_two_lives_start_is_done_already_and_kill_calls_it_off),
     };
 
