@@ -92,7 +92,8 @@ static int from_file(const struct kvs *env, struct aws_keys *out, struct err *e)
 static int get(struct http *h, const char *method, const char *url, const struct kvs *headers,
                struct buf *reply, struct err *e)
 {
-    const struct http_call call = {.method = method, .url = url, .headers = headers};
+    const struct http_call call = {
+        .method = method, .url = url, .headers = headers, .direct = true};
     long status = 0;
 
     if (http_do(h, &call, &status, reply, e))
@@ -180,13 +181,19 @@ static int from_instance(struct http *h, const struct kvs *env, struct aws_keys 
 int aws_keys_find(struct http *h, const struct kvs *env, const char *relative_uri,
                   struct aws_keys *out, struct err *e)
 {
+    cleanup_aws_keys struct aws_keys found = {0};
+
+    if (!str_empty(relative_uri)) {
+        if (from_container(h, env, relative_uri, &found, e))
+            return -1;
+    } else if (from_env(env, &found, e) && from_file(env, &found, e) &&
+               from_container(h, env, NULL, &found, e) && from_instance(h, env, &found, e)) {
+        return err_wrap(e, "get credentials");
+    }
     aws_keys_release(out);
-    if (!str_empty(relative_uri))
-        return from_container(h, env, relative_uri, out, e);
-    if (from_env(env, out, e) == 0 || from_file(env, out, e) == 0 ||
-        from_container(h, env, NULL, out, e) == 0 || from_instance(h, env, out, e) == 0)
-        return 0;
-    return err_wrap(e, "get credentials");
+    *out = found;
+    found = (struct aws_keys){0};
+    return 0;
 }
 
 int aws_region_find(struct http *h, const struct kvs *env, struct buf *out, struct err *e)

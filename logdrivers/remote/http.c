@@ -103,6 +103,8 @@ static void set_options(struct http *h, const struct http_call *call, struct buf
         curl_easy_setopt(c, CURLOPT_POSTFIELDS, call->body);
         curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->len);
     }
+    if (call->direct)
+        curl_easy_setopt(c, CURLOPT_NOPROXY, "*");
     if (h->ca_file)
         curl_easy_setopt(c, CURLOPT_CAINFO, h->ca_file);
     if (h->setup.skip_verify) {

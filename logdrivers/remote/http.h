@@ -1,6 +1,7 @@
 /* http: one request at a time over libcurl, on a connection that is kept. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,7 @@ struct http_call {
     const struct kvs *headers;
     const void *body;
     size_t len;
+    bool direct; /* never by a proxy */
 };
 #define HTTP_REPLY_MAX (256 * 1024)
 

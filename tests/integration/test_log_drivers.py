@@ -583,6 +583,7 @@ def test_non_blocking_never_waits_and_counts_what_it_loses(clean):
     got = lambda: len(re.findall(rb"T\[\d+\]: (\d+)\n", peer.data()))
     wait_for("every line is delivered or counted", lambda: lost() > 0 and lost() + got() == 400000, 40, 0.3)
     assert clean.docker("logs", "fast").stdout.count("\n") == 400000  # the local copy has them all
+    assert f'"log lines of a container were not delivered" id={clean.inspect("fast")["Id"]} lines=' in clean.log.read_text()
     peer.stop()
 
 

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -263,6 +264,42 @@ static void a_request_is_signed(void **state)
     kvs_release(&headers);
 }
 
+static void credentials_come_from_the_environment_or_a_profile_of_a_file(void **state)
+{
+    static const char text[] = "[default]\naws_access_key_id=A\naws_secret_access_key = B\n# c\n"
+                               "[ other ]\n  AWS_ACCESS_KEY_ID = C\naws_secret_access_key=D=\r\n"
+                               "aws_session_token=E\n[broken]\naws_access_key_id=F\n";
+    char path[] = "/tmp/credentials-XXXXXX";
+    struct aws_keys k = {0};
+    struct kvs env = {0};
+    int fd = mkstemp(path);
+
+    (void)state;
+    assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+    close(fd);
+    kvs_set(&env, "AWS_SHARED_CREDENTIALS_FILE", path);
+    kvs_set(&env, "AWS_EC2_METADATA_DISABLED", "true");
+    assert_ok(aws_keys_find(NULL, &env, NULL, &k, &e));
+    assert_string_equal(k.id, "A");
+    assert_string_equal(k.secret, "B");
+    assert_null(k.token);
+    kvs_set(&env, "AWS_PROFILE", "other");
+    assert_ok(aws_keys_find(NULL, &env, NULL, &k, &e));
+    assert_string_equal(k.id, "C");
+    assert_string_equal(k.secret, "D=");
+    assert_string_equal(k.token, "E");
+    kvs_set(&env, "AWS_PROFILE", "broken");
+    assert_err(aws_keys_find(NULL, &env, NULL, &k, &e), ERR_NOT_FOUND);
+    assert_string_equal(k.id, "C"); /* as they were */
+    kvs_set(&env, "AWS_ACCESS_KEY_ID", "X");
+    kvs_set(&env, "AWS_SECRET_ACCESS_KEY", "Y");
+    assert_ok(aws_keys_find(NULL, &env, NULL, &k, &e));
+    assert_string_equal(k.id, "X");
+    aws_keys_release(&k);
+    kvs_release(&env);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -278,6 +315,7 @@ int main(void)
         cmocka_unit_test(an_acknowledgement_is_known_however_it_comes),
         cmocka_unit_test(pieces_of_a_line_have_an_id_and_numbers),
         cmocka_unit_test(a_request_is_signed),
+        cmocka_unit_test(credentials_come_from_the_environment_or_a_profile_of_a_file),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
