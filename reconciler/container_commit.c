@@ -39,7 +39,7 @@ static bool pause_for(struct engine *g, const struct container *c, const char *b
     if (c->state.status != STATUS_RUNNING)
         return false;
     if (state_intent_put(g->st, key, "commit", &e) ||
-        containers_pause(g, c->id, true, by, NULL, &e)) {
+        containers_pause(g, c->id, true, by, g->stop, &e)) {
         log_info("a container is committed without a pause", "id=%.12s reason=%s", c->id,
                  log_quote(e.msg));
         if (e.kind != ERR_CANCELLED)
@@ -55,7 +55,7 @@ static void go_on(struct engine *g, const char *id, const char *by)
     struct err e = ERR_INIT;
 
     /* Its end, its removal and another's unpause are fine. */
-    if (containers_pause(g, id, false, by, NULL, &e))
+    if (containers_pause(g, id, false, by, g->stop, &e))
         log_debug("a container was not paused any more", "id=%.12s reason=%s", id,
                   log_quote(e.msg));
     if (e.kind != ERR_CANCELLED)
