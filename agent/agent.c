@@ -116,6 +116,7 @@ static int open_engine(struct agent *a, struct err *e)
                 .ip_masq = c->ip_masq,
                 .icc = c->icc,
                 .mtu = c->mtu},
+        .vol = {.plugin_sockets = c->plugin_sockets, .plugin_specs = &c->plugin_specs      },
         .cgroup_parent = c->cgroup_parent,
         .default_log_driver = c->log_driver,
         .default_log_opts = c->log_opts,

@@ -27,6 +27,7 @@ void config_init(struct config *c, const char *program)
         .log_driver = xstrdup("json-file"),
         .log_level = xstrdup("info"),
         .log_format = xstrdup("text"),
+        .plugin_sockets = xstrdup("/run/docker/plugins"),
         .ip_forward = true,
         .ip_masq = true,
         .icc = true,
@@ -52,15 +53,16 @@ static void source_release(struct source_config *s)
 
 void config_release(struct config *c)
 {
-    char *strings[] = {c->data_root,      c->exec_root,     c->pidfile,    c->config_file,
-                       c->group,          c->bridge,        c->instance,   c->cgroup_parent,
-                       c->log_driver,     c->log_level,     c->log_format, c->shim,
-                       c->storage_driver, c->preload_images};
+    char *strings[] = {c->data_root,      c->exec_root,      c->pidfile,       c->config_file,
+                       c->group,          c->bridge,         c->instance,      c->cgroup_parent,
+                       c->log_driver,     c->log_level,      c->log_format,    c->shim,
+                       c->storage_driver, c->preload_images, c->plugin_sockets};
 
     for (size_t i = 0; i < ARRAY_LEN(strings); i++)
         free(strings[i]);
     strv_release(&c->hosts);
     strv_release(&c->dns);
+    strv_release(&c->plugin_specs);
     strv_release(&c->insecure_registries);
     strv_release(&c->registry_mirrors);
     strv_release(&c->labels);
@@ -484,6 +486,10 @@ static void derive(struct config *c, const char *program)
     if (str_empty(c->bridge)) {
         free(c->bridge);
         c->bridge = str_printf("%s0", c->instance);
+    }
+    if (c->plugin_specs.n == 0) {
+        strv_add(&c->plugin_specs, "/etc/docker/plugins");
+        strv_add(&c->plugin_specs, "/usr/lib/docker/plugins");
     }
     if (str_empty(c->cgroup_parent)) {
         free(c->cgroup_parent);

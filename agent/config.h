@@ -34,6 +34,8 @@ struct config {
     bool show_version, show_help, erase;
     int64_t mtu, default_shm_size, default_stop_timeout, max_concurrent_downloads, shutdown_timeout,
         workers;
+    char *plugin_sockets;
+    struct strv plugin_specs;
     struct strv dns, insecure_registries, registry_mirrors, labels;
     struct kvs log_opts, host_labels;
     struct pool_config *pools;

@@ -186,6 +186,11 @@ static void write_volume_source(struct jsonw *w, const struct codec *k, const st
     jsonw_kstr(w, "Driver", known ? v->driver : str_empty(m->driver) ? "local" : m->driver);
 }
 
+static bool has_propagation(const struct mount_spec *m)
+{
+    return m->type == MOUNT_BIND || m->type == MOUNT_IMAGE;
+}
+
 static void write_mounts(struct jsonw *w, const struct codec *k, const struct container *c)
 {
     jsonw_arr(w);
@@ -198,6 +203,10 @@ static void write_mounts(struct jsonw *w, const struct codec *k, const struct co
         jsonw_kstr(w, "Type", mount_type_name(m->type));
         if (m->type == MOUNT_VOLUME) {
             write_volume_source(w, k, m);
+        } else if (m->type == MOUNT_IMAGE) {
+            jsonw_kstr(w, "Name", m->source);
+            jsonw_kstr(w, "Source", m->image_id);
+            jsonw_kstr(w, "Destination", m->target);
         } else {
             jsonw_kstr(w, "Source", m->source);
             jsonw_kstr(w, "Destination", m->target);
@@ -205,7 +214,7 @@ static void write_mounts(struct jsonw *w, const struct codec *k, const struct co
         jsonw_kstr(w, "Mode", m->mode ? m->mode : m->type == MOUNT_VOLUME ? "z" : "");
         jsonw_kbool(w, "RW", !m->read_only);
         jsonw_kstr(w, "Propagation",
-                   m->type != MOUNT_BIND       ? ""
+                   !has_propagation(m)         ? ""
                    : str_empty(m->propagation) ? "rprivate"
                                                : m->propagation);
         jsonw_end_obj(w);

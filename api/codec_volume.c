@@ -24,7 +24,11 @@ void volume_write(struct jsonw *w, const struct volume *v, int64_t ref_count, in
     jsonw_kstr(w, "Mountpoint", v->mountpoint);
     jsonw_kstr(w, "Name", v->name);
     write_kvs_or_null(w, "Options", &v->options, v->options_set);
-    jsonw_kstr(w, "Scope", "local");
+    jsonw_kstr(w, "Scope", str_empty(v->scope) ? "local" : v->scope);
+    if (v->status) {
+        jsonw_key(w, "Status");
+        jsonw_raw(w, v->status);
+    }
     if (ref_count >= 0) {
         jsonw_key(w, "UsageData");
         jsonw_obj(w);

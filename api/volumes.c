@@ -17,14 +17,15 @@ static bool is_used(struct request *rq, const struct volume *v)
 
 /* -------------------------------------------------------------------- list */
 
-static int write_list(struct request *rq, const struct filters *f, struct jsonw *w, struct err *e)
+static int write_list(struct request *rq, const struct filters *f, struct jsonw *w,
+                      struct strv *warnings, struct err *e)
 {
     bool given = filters_has(f, "dangling"), dangling = false;
     struct volume_list list = {0};
 
     if (filters_bool(f, "dangling", &dangling, e))
         return -1;
-    volumes_list(rq->engine, &list);
+    volumes_list_all(rq->engine, &list, warnings);
     jsonw_arr(w);
     for (size_t i = 0; i < list.n; i++) {
         const struct volume *v = list.v[i];
@@ -45,16 +46,20 @@ int volume_list_all(struct request *rq, struct err *e)
     static const char *const allowed[] = {"dangling", "driver", "label", "name", NULL};
     cleanup_buf struct buf out = BUF_INIT(REPLY_MAX);
     cleanup_filters struct filters f = {0};
+    cleanup_strv struct strv warnings = {0};
     struct jsonw w = JSONW_INIT(&out);
 
     if (filters_parse(query_get(rq, "filters"), &f, e) || filters_check(&f, allowed, e))
         return -1;
     jsonw_obj(&w);
     jsonw_key(&w, "Volumes");
-    if (write_list(rq, &f, &w, e))
+    if (write_list(rq, &f, &w, &warnings, e))
         return -1;
     jsonw_key(&w, "Warnings");
-    jsonw_null(&w);
+    if (warnings.n)
+        jsonw_strv(&w, &warnings);
+    else
+        jsonw_null(&w);
     jsonw_end_obj(&w);
     return res_json(rq, 200, &out, e);
 }
@@ -72,7 +77,7 @@ int volume_inspect(struct request *rq, struct err *e)
 {
     cleanup_volume struct volume *v = NULL;
 
-    if (volumes_find(rq->engine, rq->arg[0], &v, e))
+    if (volumes_inspect(rq->engine, rq->arg[0], &v, e))
         return -1;
     return reply_volume(rq, 200, v, e);
 }

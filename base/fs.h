@@ -25,7 +25,8 @@ int fs_mkdir_p(const char *path, unsigned mode, struct err *e) MUST_USE;
 /* Recursive, never follows a symlink, never leaves the tree or crosses into a mount's target by
  * name; the absent is success. */
 int fs_remove_all(const char *path, struct err *e) MUST_USE;
-int fs_remove(const char *path, struct err *e) MUST_USE; /* a file; the absent is success */
+int fs_remove(const char *path, struct err *e) MUST_USE;       /* a file; the absent is success */
+int fs_remove_empty(const char *path, struct err *e) MUST_USE; /* a directory; absent: success */
 int fs_rename(const char *from, const char *to, struct err *e) MUST_USE;
 bool fs_exists(const char *path);
 bool fs_is_dir(const char *path);

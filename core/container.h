@@ -42,13 +42,14 @@ struct exposed_port {
 int port_parse(const char *s, uint16_t *first, uint16_t *last, enum proto *proto,
                struct err *e) MUST_USE;
 
-enum mount_type { MOUNT_BIND, MOUNT_VOLUME, MOUNT_TMPFS };
+enum mount_type { MOUNT_BIND, MOUNT_VOLUME, MOUNT_TMPFS, MOUNT_IMAGE };
 const char *mount_type_name(enum mount_type t);
 
 /* From Binds, Mounts, Tmpfs and Config.Volumes alike. */
 struct mount_spec {
     enum mount_type type;
-    char *source; /* bind: host path; volume: name, "" = anonymous until create gives it one */
+    char *source; /* bind: host path; volume: name, "" = anonymous until create gives it one;
+                     image: as typed */
     char *target;
     bool read_only;
     bool no_copy;          /* volume: do not copy the image's content into it */
@@ -56,7 +57,8 @@ struct mount_spec {
     bool anonymous;        /* volume: made for this container, goes with `rm -v` and --rm */
     bool non_recursive;
     char *propagation;      /* "rprivate", ...; NULL: rprivate */
-    char *subpath;          /* volume */
+    char *subpath;          /* volume, image */
+    char *image_id;         /* image: what it was when the container was created */
     char *driver;           /* volume: NULL = local */
     struct kvs driver_opts; /* volume */
     struct kvs labels;      /* volume */
@@ -64,6 +66,7 @@ struct mount_spec {
     char *consistency;
     char *mode; /* Mode of inspect: the third part of a bind, "z" for a named volume without one */
     bool no_ro_recursive, force_ro_recursive; /* bind: ReadOnlyNonRecursive, ...ForceRecursive */
+    bool implicit; /* from Config.Volumes, the image, or another container: others win */
 };
 
 enum restart_policy { RESTART_NO, RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_UNLESS_STOPPED };
@@ -224,6 +227,8 @@ int container_spec_load(const struct json *j, struct container_spec *out, struct
 /* "src:dst[:opts]" and Config.Volumes and HostConfig.Mounts and Tmpfs -> out->mounts (decode calls
  * it). */
 int mount_parse_bind(const char *text, struct mount_spec *out, struct err *e) MUST_USE;
+/* "container[:mode]" of VolumesFrom; the caller frees *container. */
+int volumes_from_parse(const char *text, char **container, bool *read_only, struct err *e) MUST_USE;
 void mount_spec_release(struct mount_spec *m);
 void mount_spec_copy(struct mount_spec *dst, const struct mount_spec *src);
 /* What can be refused without looking at the machine, in Docker's words (names, signals, ports,

@@ -200,11 +200,7 @@ static int check_runtime(const char *name, struct err *e)
 static int check_options(const struct container_spec *s, struct err *e)
 {
     if (s->storage_opt.n && strcmp(s->storage_opt.v[0].k, "size") != 0)
-        return err_set(e, ERR_INVALID, "Unknown option %.100s", s->storage_opt.v[0].k);
-    if (s->storage_opt.n)
-        return err_set(e, ERR_UNSUPPORTED,
-                       "--storage-opt is supported only for overlay over xfs with 'pquota' mount "
-                       "option");
+        return err_set(e, ERR_INTERNAL, "Unknown option %.100s", s->storage_opt.v[0].k);
     for (size_t i = 0; i < s->annotations.n; i++)
         if (!*s->annotations.v[i].k)
             return err_set(e, ERR_INVALID,

@@ -84,42 +84,26 @@ int check_mounts(const struct container_spec *s, struct err *e)
     for (size_t i = 0; i < s->n_mounts; i++) {
         const struct mount_spec *m = &s->mounts[i];
 
-        if (m->type == MOUNT_VOLUME && !str_empty(m->source) && volume_name_check(m->source, e))
-            return -1;
         if (mount_check_target(m->target ? m->target : "", mount_type_name(m->type), e))
             return -1;
         for (size_t k = 0; k < i; k++)
-            if (str_eq(s->mounts[k].target, m->target))
+            if (str_eq(s->mounts[k].target, m->target) && m->type != MOUNT_TMPFS)
                 return err_set(e, ERR_INVALID, "Duplicate mount point: %.300s", m->target);
     }
     for (size_t i = 0; i < s->volumes_from.n; i++) {
-        const char *from = s->volumes_from.v[i], *colon = strchr(from, ':');
-        struct mount_spec m = {0};
-        int r;
+        cleanup_free char *id = NULL;
+        bool read_only;
 
-        if (!*from)
-            return err_set(e, ERR_INVALID, "volumes-from specification cannot be an empty string");
-        r = colon ? mount_parse_mode(colon + 1, &m, e) : 0;
-        mount_spec_release(&m);
-        if (r)
+        if (volumes_from_parse(s->volumes_from.v[i], &id, &read_only, e))
             return -1;
     }
-    return 0;
-}
-
-/* Understood, but nothing acts on it: better refused than forgotten. */
-static int check_unsupported(const struct container_spec *s, struct err *e)
-{
-    if (s->volumes_from.n)
-        return err_set(e, ERR_UNSUPPORTED, "HostConfig.VolumesFrom is not supported");
     return 0;
 }
 
 int container_spec_validate(const struct container_spec *s, struct err *e)
 {
     static int (*const parts[])(const struct container_spec *, struct err *) = {
-        check_config,    check_networking, check_security,
-        check_resources, check_mounts,     check_unsupported,
+        check_config, check_networking, check_security, check_resources, check_mounts,
     };
 
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)

@@ -69,7 +69,6 @@ int mount_propagation_check(const char *p, struct err *e);
 void port_text(uint16_t port, enum proto proto, char out[16]);
 int ip_check(const char *text); /* 4, 6, or 0 when it is none */
 bool mac_valid(const char *text);
-int volume_name_check(const char *name, struct err *e);
 int links_check(const struct strv *links, struct err *e);
 
 /* Parts of container_spec_validate(), one file each. */

@@ -15,6 +15,14 @@ static int bad(const char *type, struct err *e, const char *why)
     return err_set(e, ERR_INVALID, "invalid mount config for type \"%.40s\": %s", type, why);
 }
 
+static bool type_known(const char *type)
+{
+    for (int t = MOUNT_BIND; t <= MOUNT_IMAGE; t++)
+        if (strcmp(type, mount_type_name((enum mount_type)t)) == 0)
+            return true;
+    return false;
+}
+
 /* Options that belong to another type are refused (API 1.42). */
 static int check_options(const struct json *j, const char *type, struct err *e)
 {
@@ -25,7 +33,7 @@ static int check_options(const struct json *j, const char *type, struct err *e)
         {"VolumeOptions", "volume"},
         {"TmpfsOptions",  "tmpfs" },
     };
-    struct json image = json_get(j, "ImageOptions");
+    struct json image = json_get(j, "ImageOptions"), cluster = json_get(j, "ClusterOptions");
 
     for (size_t i = 0; i < ARRAY_LEN(options); i++) {
         struct json o = json_get(j, options[i].key);
@@ -38,9 +46,11 @@ static int check_options(const struct json *j, const char *type, struct err *e)
         if (want_type(&o, JSON_OBJECT, e))
             return -1;
     }
-    if (json_exists(&image))
+    if (json_exists(&image) && strcmp(type, "image") != 0 && type_known(type))
         return bad(type, e, "field ImageOptions must not be specified");
-    return 0;
+    if (json_exists(&image) && want_type(&image, JSON_OBJECT, e))
+        return -1;
+    return json_exists(&cluster) ? want_type(&cluster, JSON_OBJECT, e) : 0;
 }
 
 static int bind_options(const struct json *j, struct mount_spec *m, struct jsonw *w, struct err *e)
@@ -111,6 +121,28 @@ static int volume_options(const struct json *j, struct mount_spec *m, struct jso
     return 0;
 }
 
+/* A cluster's options are swarm's: kept for inspect, and without effect. */
+static int image_options(const struct json *j, struct mount_spec *m, struct jsonw *w, struct err *e)
+{
+    struct json o = json_get(j, "ImageOptions"), cluster = json_get(j, "ClusterOptions");
+
+    if (json_exists(&o)) {
+        if (get_str(&o, "Subpath", &m->subpath, e))
+            return -1;
+        if (str_empty(m->subpath))
+            free(take_ptr(m->subpath));
+        jsonw_key(w, "ImageOptions");
+        jsonw_obj(w);
+        jsonw_opt_str(w, "Subpath", m->subpath);
+        jsonw_end_obj(w);
+    }
+    if (json_exists(&cluster)) {
+        jsonw_key(w, "ClusterOptions");
+        jsonw_raw(w, "{}");
+    }
+    return 0;
+}
+
 /* [["exec"],["noexec"]]: names that moby lets through; everything else has a member of its own. */
 static int tmpfs_list(const struct json *list, struct strv *words, struct jsonw *w, struct err *e)
 {
@@ -152,10 +184,13 @@ static int tmpfs_options(const struct json *j, struct mount_spec *m, struct json
         return 0;
     if (get_i64(&o, "SizeBytes", &size, e) || get_i64(&o, "Mode", &mode, e))
         return -1;
-    if (size < 0)
+    if (size < 0) /* dockerd finds out when it starts the container */
         return bad("tmpfs", e, "SizeBytes must not be negative");
-    if (mode < 0 || mode > 07777)
-        return bad("tmpfs", e, "Mode must be between 0 and 07777");
+    if (mode < 0 || mode > UINT32_MAX) /* Go's os.FileMode, which its decoder checks */
+        return err_set(e, ERR_INVALID,
+                       "json: cannot unmarshal number %lld into Go struct field "
+                       "TmpfsOptions.HostConfig.Mounts.TmpfsOptions.Mode of type fs.FileMode",
+                       (long long)mode);
     jsonw_key(w, "TmpfsOptions");
     jsonw_obj(w);
     jsonw_opt_i64(w, "SizeBytes", size);
@@ -163,7 +198,7 @@ static int tmpfs_options(const struct json *j, struct mount_spec *m, struct json
     if (size)
         strv_addf(&words, "size=%lld", (long long)size);
     if (mode)
-        strv_addf(&words, "mode=%llo", (unsigned long long)mode);
+        strv_addf(&words, "mode=%llo", (unsigned long long)mode & 07777);
     if (tmpfs_list(&list, &words, w, e))
         return -1;
     jsonw_end_obj(w);
@@ -176,6 +211,8 @@ static int check_source(const char *type, const struct mount_spec *m, struct err
     bool anonymous = str_empty(m->source);
 
     switch (m->type) {
+    case MOUNT_IMAGE:
+        return anonymous ? bad(type, e, "field Source must not be empty") : 0;
     case MOUNT_BIND:
         if (anonymous)
             return bad(type, e, "field Source must not be empty");
@@ -213,19 +250,18 @@ static int check_subpath(const struct mount_spec *m, struct err *e)
             depth++;
     }
     if (m->subpath[0] == '/' || depth < 0)
-        return bad("volume", e, "subpath must be a relative path within the volume");
+        return bad(mount_type_name(m->type), e,
+                   "subpath must be a relative path within the volume");
     return 0;
 }
 
 static int type_parse(const char *text, enum mount_type *out, struct err *e)
 {
-    for (int t = MOUNT_BIND; t <= MOUNT_TMPFS; t++)
+    for (int t = MOUNT_BIND; t <= MOUNT_IMAGE; t++)
         if (strcmp(text, mount_type_name((enum mount_type)t)) == 0) {
             *out = (enum mount_type)t;
             return 0;
         }
-    if (strcmp(text, "image") == 0)
-        return err_set(e, ERR_UNSUPPORTED, "mounts of type \"image\" are not supported");
     return bad(text, e, "mount type unknown");
 }
 
@@ -240,9 +276,7 @@ static int decode_common(const struct json *j, struct mount_spec *m, char **type
         get_str(j, "Target", &m->target, e) || get_bool(j, "ReadOnly", &m->read_only, e) ||
         get_str(j, "Consistency", &m->consistency, e))
         return -1;
-    if (!*m->target)
-        return bad(*type, e, "field Target must not be empty");
-    return type_parse(*type, &m->type, e);
+    return 0;
 }
 
 static void clean_in_place(char **path)
@@ -259,7 +293,7 @@ int mount_decode_api(const struct json *j, struct mount_spec *m, struct jsonw *c
     cleanup_free char *type = NULL;
 
     if (decode_common(j, m, &type, e) || check_options(j, type, e) ||
-        mount_check_target(m->target, type, e))
+        mount_check_target(m->target, type, e) || type_parse(type, &m->type, e))
         return -1;
     jsonw_obj(canonical);
     jsonw_kstr(canonical, "Type", type);
@@ -268,13 +302,15 @@ int mount_decode_api(const struct json *j, struct mount_spec *m, struct jsonw *c
     jsonw_opt_bool(canonical, "ReadOnly", m->read_only);
     jsonw_opt_str(canonical, "Consistency", m->consistency);
     if (bind_options(j, m, canonical, e) || volume_options(j, m, canonical, e) ||
-        tmpfs_options(j, m, canonical, e) || check_source(type, m, e) || check_subpath(m, e))
+        image_options(j, m, canonical, e) || tmpfs_options(j, m, canonical, e) ||
+        check_source(type, m, e) || check_subpath(m, e))
         return -1;
     jsonw_end_obj(canonical);
     clean_in_place(&m->target);
     if (m->type == MOUNT_BIND)
         clean_in_place(&m->source);
     m->anonymous = m->type == MOUNT_VOLUME && !*m->source;
+    m->read_only = m->read_only || m->type == MOUNT_IMAGE;
     m->mode = xstrdup(m->type == MOUNT_VOLUME ? "z" : "");
     return 0;
 }
@@ -332,6 +368,7 @@ static int mount_load(const struct json *j, struct mount_spec *m, struct err *e)
         get_bool(j, "NoRoRecursive", &m->no_ro_recursive, e) ||
         get_bool(j, "ForceRoRecursive", &m->force_ro_recursive, e) ||
         get_str(j, "Propagation", &m->propagation, e) || get_str(j, "Subpath", &m->subpath, e) ||
+        get_str(j, "ImageId", &m->image_id, e) || get_bool(j, "Implicit", &m->implicit, e) ||
         get_str(j, "Driver", &m->driver, e) || get_kvs(j, "DriverOpts", &m->driver_opts, e) ||
         get_kvs(j, "Labels", &m->labels, e) || get_str(j, "Tmpfs", &m->tmpfs_options, e) ||
         get_str(j, "Consistency", &m->consistency, e) || get_str(j, "Mode", &m->mode, e))
@@ -361,6 +398,8 @@ static void mount_store(const struct mount_spec *m, struct jsonw *w)
     jsonw_opt_bool(w, "ForceRoRecursive", m->force_ro_recursive);
     str_if_set(w, "Propagation", m->propagation);
     str_if_set(w, "Subpath", m->subpath);
+    str_if_set(w, "ImageId", m->image_id);
+    jsonw_opt_bool(w, "Implicit", m->implicit);
     str_if_set(w, "Driver", m->driver);
     jsonw_opt_kvs(w, "DriverOpts", &m->driver_opts);
     jsonw_opt_kvs(w, "Labels", &m->labels);

@@ -18,6 +18,7 @@ static const char *const type_names[] = {
     [MOUNT_BIND] = "bind",
     [MOUNT_VOLUME] = "volume",
     [MOUNT_TMPFS] = "tmpfs",
+    [MOUNT_IMAGE] = "image",
 };
 
 const char *mount_type_name(enum mount_type t)
@@ -31,6 +32,7 @@ void mount_spec_release(struct mount_spec *m)
     free(m->target);
     free(m->propagation);
     free(m->subpath);
+    free(m->image_id);
     free(m->driver);
     kvs_release(&m->driver_opts);
     kvs_release(&m->labels);
@@ -47,6 +49,7 @@ void mount_spec_copy(struct mount_spec *dst, const struct mount_spec *src)
     dst->target = str_dup_or_null(src->target);
     dst->propagation = str_dup_or_null(src->propagation);
     dst->subpath = str_dup_or_null(src->subpath);
+    dst->image_id = str_dup_or_null(src->image_id);
     dst->driver = str_dup_or_null(src->driver);
     dst->driver_opts = dst->labels = (struct kvs){0};
     kvs_copy(&dst->driver_opts, &src->driver_opts);
@@ -88,7 +91,6 @@ static const struct mode_word {
     {"consistent", MODE_CONSISTENCY},
     {"cached",     MODE_CONSISTENCY},
     {"delegated",  MODE_CONSISTENCY},
-    {"default",    MODE_CONSISTENCY},
 };
 
 static const struct mode_word *mode_word(const char *word)
@@ -139,6 +141,26 @@ int mount_parse_mode(const char *mode, struct mount_spec *m, struct err *e)
         mode_apply(w, m);
     }
     return 0;
+}
+
+/* Of the words only those that make sense for somebody else's mounts. */
+int volumes_from_parse(const char *text, char **container, bool *read_only, struct err *e)
+{
+    const char *colon = strchr(text, ':');
+    struct mount_spec m = {0};
+    int r = 0;
+
+    if (!*text)
+        return err_set(e, ERR_INVALID, "volumes-from specification cannot be an empty string");
+    if (colon)
+        r = mount_parse_mode(colon + 1, &m, e);
+    if (r == 0 && (m.propagation || m.no_copy))
+        r = err_set(e, ERR_INVALID, "invalid mode: %.200s", colon + 1);
+    *read_only = m.read_only;
+    mount_spec_release(&m);
+    if (r == 0)
+        *container = str_ndup(text, colon ? (size_t)(colon - text) : strlen(text));
+    return r;
 }
 
 /* ------------------------------------------------------------ binds */
@@ -240,7 +262,7 @@ int mount_parse_bind(const char *text, struct mount_spec *out, struct err *e)
     free(out->target);
     out->target = clean;
     if (!out->mode)
-        out->mode = xstrdup(out->type == MOUNT_VOLUME && !out->anonymous ? "z" : "");
+        out->mode = xstrdup(out->type == MOUNT_VOLUME ? "z" : "");
     return 0;
 }
 
@@ -254,13 +276,13 @@ static struct mount_spec *find_target(const struct container_spec *s, const char
     return NULL;
 }
 
-/* Takes *m over in any case. */
-static int add(struct container_spec *s, struct mount_spec *m, struct err *e)
+/* Takes *m over in any case.  given: the target as it was written. */
+static int add(struct container_spec *s, struct mount_spec *m, const char *given, struct err *e)
 {
     int r = 0;
 
     if (find_target(s, m->target))
-        r = err_set(e, ERR_INVALID, "Duplicate mount point: %.300s", m->target);
+        r = err_set(e, ERR_INVALID, "Duplicate mount point: %.300s", given);
     else if (s->n_mounts == MOUNTS_MAX)
         r = err_set(e, ERR_INVALID, "more than %d mounts", MOUNTS_MAX);
     if (r)
@@ -270,16 +292,19 @@ static int add(struct container_spec *s, struct mount_spec *m, struct err *e)
     return r;
 }
 
+/* A bind that cannot be read is the daemon's fault in dockerd's eyes: status 500, and so here. */
 static int add_binds(struct container_spec *s, struct err *e)
 {
     for (size_t i = 0; i < s->binds.n; i++) {
         struct mount_spec m;
 
-        if (mount_parse_bind(s->binds.v[i], &m, e))
+        if (mount_parse_bind(s->binds.v[i], &m, e)) {
+            e->kind = ERR_INTERNAL;
             return -1;
+        }
         if (m.type == MOUNT_VOLUME && !str_empty(s->volume_driver))
             str_set(&m.driver, s->volume_driver);
-        if (add(s, &m, e))
+        if (add(s, &m, m.target, e))
             return -1;
     }
     return 0;
@@ -305,7 +330,7 @@ static int add_api_mounts(struct container_spec *s, const struct json *mounts, s
             mount_spec_release(&m);
             return -1;
         }
-        if (add(s, &m, e))
+        if (add(s, &m, json_get_str(&j, "Target"), e))
             return -1;
     }
     jsonw_end_arr(&w);
@@ -316,19 +341,26 @@ static int add_api_mounts(struct container_spec *s, const struct json *mounts, s
     return 0;
 }
 
-static int add_tmpfs(struct container_spec *s, struct err *e)
+/* Twice is refused for a bind; what of Mounts has the same target stays out of sight below it. */
+static int add_tmpfs(struct container_spec *s, size_t n_binds, struct err *e)
 {
     for (size_t i = 0; i < s->tmpfs.n; i++) {
-        struct mount_spec m = {.type = MOUNT_TMPFS};
+        struct mount_spec *m;
+        cleanup_free char *target = path_clean(s->tmpfs.v[i].k);
 
         if (mount_check_target(s->tmpfs.v[i].k, NULL, e))
             return -1;
-        m.source = xstrdup("");
-        m.target = path_clean(s->tmpfs.v[i].k);
-        m.tmpfs_options = str_dup_or_null(s->tmpfs.v[i].v);
-        m.mode = xstrdup("");
-        if (add(s, &m, e))
-            return -1;
+        for (size_t k = 0; k < n_binds; k++)
+            if (strcmp(s->mounts[k].target, target) == 0)
+                return err_set(e, ERR_INVALID, "Duplicate mount point: %.300s", target);
+        if (s->n_mounts == MOUNTS_MAX)
+            return err_set(e, ERR_INVALID, "more than %d mounts", MOUNTS_MAX);
+        m = ARRAY_ADD(s->mounts, s->n_mounts);
+        m->type = MOUNT_TMPFS;
+        m->source = xstrdup("");
+        m->target = take_ptr(target);
+        m->tmpfs_options = str_dup_or_null(s->tmpfs.v[i].v);
+        m->mode = xstrdup("");
     }
     return 0;
 }
@@ -338,7 +370,7 @@ static int add_volumes(struct container_spec *s, struct err *e)
 {
     for (size_t i = 0; i < s->volumes.n; i++) {
         cleanup_free char *target = path_join("/", s->volumes.v[i]);
-        struct mount_spec m = {.type = MOUNT_VOLUME, .anonymous = true};
+        struct mount_spec m = {.type = MOUNT_VOLUME, .anonymous = true, .implicit = true};
 
         if (find_target(s, target))
             continue;
@@ -349,7 +381,7 @@ static int add_volumes(struct container_spec *s, struct err *e)
         m.mode = xstrdup("");
         if (!str_empty(s->volume_driver))
             m.driver = xstrdup(s->volume_driver);
-        if (add(s, &m, e))
+        if (add(s, &m, s->volumes.v[i], e))
             return -1;
     }
     return 0;
@@ -357,7 +389,10 @@ static int add_volumes(struct container_spec *s, struct err *e)
 
 int mounts_collect(const struct json *mounts, struct container_spec *s, struct err *e)
 {
-    return add_binds(s, e) || add_api_mounts(s, mounts, e) || add_tmpfs(s, e) || add_volumes(s, e)
-               ? -1
-               : 0;
+    size_t n_binds;
+
+    if (add_binds(s, e))
+        return -1;
+    n_binds = s->n_mounts;
+    return add_api_mounts(s, mounts, e) || add_tmpfs(s, n_binds, e) || add_volumes(s, e) ? -1 : 0;
 }

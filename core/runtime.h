@@ -70,9 +70,12 @@ struct run_mount {
     char *source,
         *target; /* host path (bind and volume alike); target in the container, absolute */
     bool read_only, non_recursive;
-    bool copy_up;        /* fill an empty source with what the image has at target, first */
-    bool is_file;        /* source is a file: the target is made as one */
-    char *propagation;   /* NULL: rprivate */
+    bool shallow_ro;    /* read_only: what is mounted below it stays as it is */
+    char *subpath;      /* below source, which nothing in it can lead out of; NULL: source itself */
+    struct strv layers; /* an image: its directories, topmost first, instead of source */
+    bool copy_up;       /* fill an empty source with what the image has at target, first */
+    bool is_file;       /* source is a file: the target is made as one */
+    char *propagation;  /* NULL: rprivate */
     char *tmpfs_options; /* "size=64m,mode=1777" */
 };
 
@@ -196,7 +199,8 @@ struct runtime_ops {
                         int64_t *gid, struct err *e);
 
     int (*watch)(struct runtime *rt, const struct runtime_events *ev, struct err *e);
-    /* A limit or a facility that containers may ask for: "memory.swap", "blkio.weight", "pids", ... */
+    /* A limit or a facility that containers may ask for: "memory.swap", "blkio.weight", "pids", ...
+     */
     bool (*supports)(struct runtime *rt, const char *feature);
     /* What the host lacks, one "feature\tstate\twhat is off" line each: for `doctor` and /info. */
     void (*doctor)(struct runtime *rt, struct strv *lines);

@@ -37,6 +37,8 @@ struct volume *volume_copy(const struct volume *v)
     d->app = str_dup_or_null(v->app);
     d->key = str_dup_or_null(v->key);
     d->spec_hash = str_dup_or_null(v->spec_hash);
+    d->scope = str_dup_or_null(v->scope);
+    d->status = str_dup_or_null(v->status);
     return d;
 }
 
@@ -62,6 +64,8 @@ void volume_unref(const struct volume *v)
     free(m->app);
     free(m->key);
     free(m->spec_hash);
+    free(m->scope);
+    free(m->status);
     free(m);
 }
 
@@ -100,18 +104,14 @@ int volume_decode(const struct json *body, struct volume *out, struct err *e)
         return err_set(e, ERR_UNAVAILABLE,
                        "This node is not a swarm manager. Use \"docker swarm init\" or \"docker "
                        "swarm join\" to connect this node to swarm and try again.");
+    str_set(&out->driver, "");
     if (get_str(body, "Name", &out->name, e) || get_str(body, "Driver", &out->driver, e) ||
         json_kvs(&options, &out->options, e) || json_kvs(&labels, &out->labels, e))
         return -1;
     out->options_set = json_exists(&options);
     out->labels_set = json_exists(&labels);
-    if (str_empty(out->driver))
-        str_set(&out->driver, "local");
-    if (str_empty(out->name)) {
-        out->anonymous = true; /* the creator makes a name up */
-        return 0;
-    }
-    return volume_name_check(out->name, e);
+    out->anonymous = str_empty(out->name); /* the creator makes a name up */
+    return 0;
 }
 
 void volume_store(const struct volume *v, struct jsonw *w)
@@ -133,6 +133,7 @@ void volume_store(const struct volume *v, struct jsonw *w)
     jsonw_opt_str(w, "App", v->app);
     jsonw_opt_str(w, "Key", v->key);
     jsonw_opt_str(w, "SpecHash", v->spec_hash);
+    jsonw_opt_str(w, "Scope", v->scope);
     jsonw_end_obj(w);
 }
 
@@ -145,7 +146,8 @@ int volume_load(const struct json *j, struct volume *out, struct err *e)
         json_kvs(&labels, &out->labels, e) || get_str(j, "Mountpoint", &out->mountpoint, e) ||
         get_i64(j, "CreatedNs", &out->created_ns, e) ||
         get_bool(j, "Anonymous", &out->anonymous, e) || get_str(j, "App", &out->app, e) ||
-        get_str(j, "Key", &out->key, e) || get_str(j, "SpecHash", &out->spec_hash, e))
+        get_str(j, "Key", &out->key, e) || get_str(j, "SpecHash", &out->spec_hash, e) ||
+        get_str(j, "Scope", &out->scope, e))
         return -1;
     out->options_set = json_exists(&options);
     out->labels_set = json_exists(&labels);

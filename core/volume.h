@@ -11,7 +11,7 @@
 
 struct volume {
     _Atomic int refs;
-    char *name, *driver; /* "local" */
+    char *name, *driver; /* driver "" in a request: whoever has it, else "local" */
     struct kvs options, labels;
     bool labels_set, options_set; /* inspect prints null for what was not given */
     char *mountpoint;
@@ -19,6 +19,8 @@ struct volume {
     bool anonymous;
     char *app, *key; /* owner; "" */
     char *spec_hash;
+    char *scope;  /* "local", "global"; NULL: local */
+    char *status; /* a plugin's own words, a JSON object; never stored; NULL: none */
 };
 
 struct volume *volume_new(void);
@@ -34,4 +36,5 @@ static inline void volume_unref_p(struct volume **v)
 int volume_decode(const struct json *body, struct volume *out, struct err *e) MUST_USE;
 void volume_store(const struct volume *v, struct jsonw *w);
 int volume_load(const struct json *j, struct volume *out, struct err *e) MUST_USE;
-bool volume_name_valid(const char *name);
+bool volume_name_valid(const char *name); /* of a local volume */
+int volume_name_check(const char *name, struct err *e) MUST_USE;

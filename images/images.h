@@ -132,6 +132,10 @@ int images_commit_name(const char *repo, const char *tag, char **ref, struct err
 /* A container's root.  Ensured before the first start; removed with the container. */
 int images_rootfs_ensure(struct images *im, const char *image_id, const char *container_id,
                          struct rootfs *out, struct err *e) MUST_USE;
+/* At most so many bytes in the writable part; before the first ensure.  Needs project quotas. */
+bool images_rootfs_can_limit(struct images *im);
+int images_rootfs_limit(struct images *im, const char *container_id, int64_t bytes,
+                        struct err *e) MUST_USE;
 int images_rootfs_remove(struct images *im, const char *container_id, struct err *e) MUST_USE;
 /* Container IDs that have a writable layer: for leftovers. */
 int images_rootfs_list(struct images *im, struct strv *ids, struct err *e) MUST_USE;

@@ -13,6 +13,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/project_quota.h"
 #include "images/images_internal.h"
 
 #define CHAIN_FILE_MAX (1024 * 1024)
@@ -157,6 +158,21 @@ int images_rootfs_ensure(struct images *im, const char *image_id, const char *co
         im->driver->describe(im->layers_root, container_id, &chain, out, e))
         return err_wrap(e, "root file system of container %s", container_id);
     return 0;
+}
+
+bool images_rootfs_can_limit(struct images *im)
+{
+    return str_eq(im->driver->name, "overlay2") && project_quota_there(im->layers_root);
+}
+
+int images_rootfs_limit(struct images *im, const char *container_id, int64_t bytes, struct err *e)
+{
+    cleanup_free char *all = path_join(im->layers_root, "rw"), *dir = NULL;
+
+    if (check_id(container_id, e))
+        return -1;
+    dir = rw_path(im, container_id, "");
+    return fs_mkdir_p(dir, 0711, e) || project_quota_set(all, dir, bytes, e) ? -1 : 0;
 }
 
 int images_rootfs_remove(struct images *im, const char *container_id, struct err *e)

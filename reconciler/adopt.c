@@ -114,6 +114,14 @@ static int goal_after_boot(struct engine *g, struct container *c, void *arg, str
 
 /* ------------------------------------------------------------ leftovers */
 
+/* "<id>", or "<id>-m<n>" of an image that it mounts. */
+static bool layer_is_known(const struct strv *known, const char *layer)
+{
+    cleanup_free char *id = str_ndup(layer, strcspn(layer, "-"));
+
+    return strv_has(known, id);
+}
+
 /* Directories and writable layers whose container has no record. */
 static void remove_orphans(struct engine *g, struct strv *known)
 {
@@ -129,7 +137,7 @@ static void remove_orphans(struct engine *g, struct strv *known)
     if (images_rootfs_list(g->im, &layers, &e))
         log_warn("writable layers not listed, leftovers stay", "error=%s", log_quote(e.msg));
     for (size_t i = 0; i < layers.n; i++)
-        if (!strv_has(known, layers.v[i]) && images_rootfs_remove(g->im, layers.v[i], &e))
+        if (!layer_is_known(known, layers.v[i]) && images_rootfs_remove(g->im, layers.v[i], &e))
             log_warn("leftover layer stays", "id=%.12s error=%s", layers.v[i], log_quote(e.msg));
     if (fs_list(containers, &dirs, &e) && e.kind != ERR_NOT_FOUND)
         log_warn("container directories not listed, leftovers stay", "error=%s", log_quote(e.msg));
@@ -201,6 +209,7 @@ int adopt(struct engine *g, struct err *e)
     r = r || note_boot(g, e) ? -1 : 0;
     if (r == 0) {
         remove_orphans(g, &known);
+        volume_mounts_adopt(g, &all);
         sweep_networks(g, &all);
         queue_everything(g, &all);
     }

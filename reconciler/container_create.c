@@ -103,9 +103,12 @@ static void merge_volumes(struct container_spec *s, const struct container_spec 
             continue;
         s->mounts = xrealloc(s->mounts, (s->n_mounts + 1) * sizeof(*s->mounts));
         m = &s->mounts[s->n_mounts++];
-        *m = (struct mount_spec){.type = MOUNT_VOLUME, .anonymous = true};
+        *m = (struct mount_spec){.type = MOUNT_VOLUME, .anonymous = true, .implicit = true};
         m->source = xstrdup("");
-        m->target = xstrdup(img->volumes.v[i]);
+        m->target = path_clean(img->volumes.v[i]);
+        m->mode = xstrdup("");
+        if (!str_empty(s->volume_driver))
+            m->driver = xstrdup(s->volume_driver);
     }
 }
 
@@ -259,60 +262,6 @@ static int check_modes(struct engine *g, const struct container_spec *s, struct 
     return 0;
 }
 
-/* ------------------------------------------------------------ volumes */
-
-static int make_volume(struct engine *g, struct mount_spec *m, const char *by, struct err *e)
-{
-    cleanup_volume struct volume *made = NULL;
-    struct volume *v = volume_new();
-
-    str_set(&v->name, m->source ? m->source : "");
-    str_set(&v->driver, str_empty(m->driver) ? "local" : m->driver);
-    kvs_copy(&v->options, &m->driver_opts);
-    v->options_set = m->driver_opts.n > 0;
-    kvs_copy(&v->labels, &m->labels);
-    v->labels_set = m->labels.n > 0;
-    v->anonymous = m->anonymous || str_empty(m->source);
-    if (volume_make(g, v, by, &made, e))
-        return -1;
-    str_set(&m->source, made->name);
-    return 0;
-}
-
-static int make_volumes(struct engine *g, struct container_spec *s, const char *by, struct err *e)
-{
-    for (size_t i = 0; i < s->n_mounts; i++) {
-        struct mount_spec *m = &s->mounts[i];
-        cleanup_volume struct volume *there = NULL;
-
-        if (m->type != MOUNT_VOLUME)
-            continue;
-        if (str_empty(m->source))
-            m->anonymous = true;
-        else
-            there = object_volume(g, m->source);
-        if (!there && make_volume(g, m, by, e))
-            return -1;
-    }
-    return 0;
-}
-
-/* A bind's source must be there, unless it is to be made (Binds have it so, Mounts only on
- * request). */
-static int check_binds(const struct container_spec *s, struct err *e)
-{
-    for (size_t i = 0; i < s->n_mounts; i++) {
-        const struct mount_spec *m = &s->mounts[i];
-
-        if (m->type == MOUNT_BIND && !m->create_host_path && !fs_exists(m->source))
-            return err_set(
-                e, ERR_INVALID,
-                "invalid mount config for type \"bind\": bind source path does not exist: %s",
-                m->source);
-    }
-    return 0;
-}
-
 /* ------------------------------------------------------------ the record */
 
 static int name_conflict(const char *name, const char *id, struct err *e)
@@ -378,19 +327,6 @@ static int insert(struct engine *g, struct container *c, bool made_up, bool *aga
     return r;
 }
 
-/* Volumes made for a container that did not come to be. */
-static void drop_made(struct engine *g, const struct container_spec *s, const char *by)
-{
-    for (size_t i = 0; i < s->n_mounts; i++) {
-        const struct mount_spec *m = &s->mounts[i];
-        struct err e = ERR_INIT;
-
-        if (m->type == MOUNT_VOLUME && m->anonymous && !str_empty(m->source) &&
-            volumes_remove(g, m->source, true, by, &e) && e.kind != ERR_CONFLICT)
-            log_warn("anonymous volume stays", "volume=%s error=%s", m->source, log_quote(e.msg));
-    }
-}
-
 #define INSERT_TRIES 5
 static int make_and_insert(struct engine *g, struct container *c, bool made_up, const char *by,
                            struct err *e)
@@ -403,10 +339,10 @@ static int make_and_insert(struct engine *g, struct container *c, bool made_up, 
         return name_conflict(c->name, taken_by, e); /* before anything is made */
     for (int i = 0; i < INSERT_TRIES && again; i++) {
         again = false;
-        r = make_volumes(g, c->spec, by, e) || insert(g, c, made_up, &again, e) ? -1 : 0;
+        r = mounts_make_volumes(g, c->spec, by, e) || insert(g, c, made_up, &again, e) ? -1 : 0;
     }
     if (r)
-        drop_made(g, c->spec, by);
+        mounts_drop_volumes(g, c->spec, by);
     return r;
 }
 
@@ -444,8 +380,9 @@ static int prepare_spec(struct engine *g, struct container *c, const struct imag
     container_spec_settle(s);
     if (create_for_host(g, s, warnings, e))
         return -1;
-    if (container_spec_validate(s, e) || spec_merge_image(s, img, e) || check_logging(s, e) ||
-        check_network(g, s, e) || check_modes(g, s, e) || check_binds(s, e))
+    if (container_spec_validate(s, e) || mounts_inherit(g, s, e) || spec_merge_image(s, img, e) ||
+        check_logging(s, e) || check_network(g, s, e) || check_modes(g, s, e) ||
+        mounts_check(g, s, e))
         return -1;
     publish_all(s);
     return default_hostname(s, c->id, e);
@@ -476,10 +413,32 @@ static void warn_of(const struct container_spec *s, struct strv *warnings)
 {
     if (s->n_ports && is_host_mode(s->network_mode))
         strv_add(warnings, "Published ports are discarded when using host network mode");
+    for (size_t i = 0; i < s->n_mounts; i++)
+        if (s->mounts[i].type == MOUNT_IMAGE) {
+            strv_add(warnings, "Image mount is an experimental feature");
+            break;
+        }
     if (s->oom_kill_disable && s->memory == 0)
         strv_add(warnings,
                  "OOM killer is disabled for the container, but no memory limit is set, this can "
                  "result in the system running out of resources.");
+}
+
+/* Before there is a record: a container that should have a limit never is without it. */
+static int limit_size(struct engine *g, const struct container *c, struct err *e)
+{
+    const char *size = kvs_get(&c->spec->storage_opt, "size");
+    int64_t bytes = 0;
+
+    if (!size)
+        return 0;
+    if (!images_rootfs_can_limit(g->im))
+        return err_set(e, ERR_INTERNAL,
+                       "--storage-opt is supported only for overlay over xfs with 'pquota' mount "
+                       "option");
+    if (parse_size(size, "size", &bytes, ERR_IGNORE))
+        return err_set(e, ERR_INTERNAL, "invalid size: '%s'", size);
+    return bytes ? images_rootfs_limit(g->im, c->id, bytes, e) : 0;
 }
 
 int containers_create(struct engine *g, const struct container_create *rq, char **id,
@@ -510,8 +469,17 @@ int containers_create(struct engine *g, const struct container_create *rq, char 
     if (links_settle(g, c->name, c->spec, e))
         return -1;
     warn_of(c->spec, warnings);
-    if (make_and_insert(g, c, str_empty(name), rq->by, e))
+    if (limit_size(g, c, e))
         return -1;
+    if (make_and_insert(g, c, str_empty(name), rq->by, e)) {
+        if (c->spec->storage_opt.n)
+            (void)!images_rootfs_remove(g->im, c->id, ERR_IGNORE);
+        return -1;
+    }
+    if (mounts_populate(g, c, e)) {
+        (void)!containers_remove(g, c->id, true, true, rq->by, NULL, ERR_IGNORE);
+        return -1;
+    }
     event_emit_container(g, "create", c, rq->by);
     *id = xstrdup(c->id);
     return 0;

@@ -411,7 +411,8 @@ static int pass(struct engine *g, struct container **c, int64_t generation, int6
     /* An exit seen on the way may have changed the goal. */
     if ((*c)->goal == GOAL_ABSENT)
         return ensure_absent(g, c, e);
-    if (!runs(*c) && (*c)->goal != GOAL_RUNNING && (*c)->state.n_endpoints)
+    if (!runs(*c) && (*c)->goal != GOAL_RUNNING &&
+        ((*c)->state.n_endpoints || container_holds_volumes(g, *c)))
         return container_down(g, *c, e);
     if ((*c)->state.status == STATUS_RUNNING)
         health_watch(g, *c);

@@ -16,7 +16,6 @@
 #include "base/fault.h"
 #include "base/fs.h"
 #include "base/log.h"
-#include "core/vol_driver.h"
 #include "reconciler/engine_internal.h"
 #include "reconciler/steps.h"
 
@@ -36,36 +35,6 @@ static int ensure_rootfs(void *obj, struct err *e)
     return images_rootfs_ensure(l->g->im, l->c->image_id, l->c->id, &l->rootfs, e);
 }
 
-/*
- * A volume with options is a mount that several containers share.  `volume_mounts` keeps the last
- * one's unmounting and the next one's mounting apart; the next one's goal is written before it gets
- * here, so the last one either sees it or is done.
- */
-static int mount_shared(struct engine *g, const struct vol_driver_ops *d, const struct volume *v,
-                        struct err *e)
-{
-    int r;
-
-    mutex_lock(&g->volume_mounts);
-    r = d->ensure_mounted(g->cfg.data_root, v, e);
-    mutex_unlock(&g->volume_mounts);
-    return r;
-}
-
-static int mount_volume(struct life *l, const struct mount_spec *m, struct err *e)
-{
-    cleanup_volume struct volume *v = object_volume(l->g, m->source);
-    const struct vol_driver_ops *d;
-
-    if (!v)
-        return err_set(e, ERR_NOT_FOUND, "get %s: no such volume", m->source);
-    d = vol_driver_find(v->driver);
-    if (!d)
-        return err_set(e, ERR_NOT_FOUND, "volume driver %s is not there", v->driver);
-    return v->options.n ? mount_shared(l->g, d, v, e)
-                        : d->ensure_mounted(l->g->cfg.data_root, v, e);
-}
-
 static int ensure_volumes(void *obj, struct err *e)
 {
     struct life *l = obj;
@@ -74,51 +43,18 @@ static int ensure_volumes(void *obj, struct err *e)
     for (size_t i = 0; i < s->n_mounts; i++) {
         const struct mount_spec *m = &s->mounts[i];
 
-        if (m->type == MOUNT_VOLUME && mount_volume(l, m, e))
-            return err_wrap(e, "mount volume %s", m->source);
         if (m->type == MOUNT_BIND && m->create_host_path && !fs_exists(m->source) &&
             fs_mkdir_p(m->source, 0755, e))
             return err_wrap(e, "error while creating mount source path '%s'", m->source);
     }
-    return 0;
-}
-
-static bool used_by_another(struct life *l, const char *volume)
-{
-    struct strv ids = {0};
-    bool used = false;
-
-    volumes_users(l->g, volume, &ids);
-    for (size_t i = 0; i < ids.n && !used; i++) {
-        cleanup_container struct container *other = object_container(l->g, ids.v[i]);
-
-        used = other && strcmp(other->id, l->c->id) != 0 &&
-               (other->state.pid || other->goal == GOAL_RUNNING || other->goal == GOAL_PAUSED);
-    }
-    strv_release(&ids);
-    return used;
+    return container_mount_volumes(l->g, l->c, e);
 }
 
 static int remove_volumes(void *obj, struct err *e)
 {
     struct life *l = obj;
-    int r = 0;
 
-    for (size_t i = 0; i < l->c->spec->n_mounts; i++) {
-        const struct mount_spec *m = &l->c->spec->mounts[i];
-        cleanup_volume struct volume *v =
-            m->type == MOUNT_VOLUME ? object_volume(l->g, m->source) : NULL;
-        const struct vol_driver_ops *d = v ? vol_driver_find(v->driver) : NULL;
-
-        if (!d)
-            continue;
-        mutex_lock(&l->g->volume_mounts);
-        if (!used_by_another(l, v->name) &&
-            d->ensure_unmounted(l->g->cfg.data_root, v, r ? ERR_IGNORE : e))
-            r = -1;
-        mutex_unlock(&l->g->volume_mounts);
-    }
-    return r;
+    return container_unmount_volumes(l->g, l->c, e);
 }
 
 static int ensure_network(void *obj, struct err *e)
@@ -198,20 +134,6 @@ int container_up(struct engine *g, const struct container *c, struct err *e)
     return r;
 }
 
-int container_volumes_up(struct engine *g, const struct container *c, struct err *e)
-{
-    struct life l = {.g = g, .c = (struct container *)c};
-
-    return ensure_volumes(&l, e);
-}
-
-int container_volumes_down(struct engine *g, const struct container *c, struct err *e)
-{
-    struct life l = {.g = g, .c = (struct container *)c};
-
-    return remove_volumes(&l, e);
-}
-
 int container_down(struct engine *g, const struct container *c, struct err *e)
 {
     struct life l = {.g = g, .c = container_ref(c)};
@@ -232,6 +154,12 @@ int container_erase(struct engine *g, const struct container *c, struct err *e)
         return err_wrap(e, "remove container %s", c->name);
     if (FAULT("container.down"))
         return err_set(e, ERR_IO, "remove container %s: injected", c->name);
+    for (size_t i = 0; i < c->spec->n_mounts; i++) {
+        cleanup_free char *id = image_mount_id(c->id, i);
+
+        if (c->spec->mounts[i].type == MOUNT_IMAGE && images_rootfs_remove(g->im, id, e))
+            return err_wrap(e, "remove container %s", c->name);
+    }
     if (images_rootfs_remove(g->im, c->id, e) || fs_remove_all(dir, e))
         return err_wrap(e, "remove container %s", c->name);
     return 0;

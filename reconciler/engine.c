@@ -74,7 +74,8 @@ static void release(struct engine *g)
     map_release(&g->containers);
     map_release(&g->networks);
     map_release(&g->volumes);
-    map_release(&g->volumes_going);
+    map_release(&g->volumes_claimed);
+    map_release(&g->volume_holds);
     map_release(&g->mounting);
     map_release(&g->names);
     map_release(&g->live);
@@ -83,10 +84,10 @@ static void release(struct engine *g)
     workqueue_free(g->q);
     cancel_free(g->stop);
     cond_destroy(&g->workers_gone);
+    cond_destroy(&g->volumes_free);
     cond_destroy(&g->mounting_changed);
     mutex_destroy(&g->lock);
     mutex_destroy(&g->store);
-    mutex_destroy(&g->volume_mounts);
     free(g->id);
     free(g);
 }
@@ -102,15 +103,18 @@ int engine_open(const struct engine_config *cfg, struct state *st, struct images
     g->rt = rt;
     g->q = workqueue_new();
     g->stop = cancel_new();
+    g->cfg.vol.data_root = cfg->data_root;
+    g->cfg.vol.stop = g->stop;
     mutex_init(&g->store);
-    mutex_init(&g->volume_mounts);
     mutex_init(&g->lock);
     cond_init(&g->workers_gone);
+    cond_init(&g->volumes_free);
     cond_init(&g->mounting_changed);
     g->containers = MAP_INIT(unref_container);
     g->networks = MAP_INIT(unref_network);
     g->volumes = MAP_INIT(unref_volume);
-    g->volumes_going = MAP_INIT(free);
+    g->volumes_claimed = MAP_INIT(free);
+    g->volume_holds = MAP_INIT(hold_free);
     g->mounting = MAP_INIT(free);
     g->names = MAP_INIT(free);
     g->live = MAP_INIT(live_free);

@@ -24,6 +24,7 @@
 #include "core/network.h"
 #include "core/runtime.h"
 #include "core/stats.h"
+#include "core/vol_driver.h"
 #include "core/volume.h"
 #include "images/images.h"
 #include "reconciler/plan.h"
@@ -36,6 +37,7 @@ struct stream;
 struct engine_config {
     const char *data_root, *exec_root;
     struct net_env net;
+    struct vol_env vol; /* data_root and stop are filled in by engine_open() */
     struct net_pool_base pools[32];
     size_t n_pools;
     const char *cgroup_parent;      /* "/ballast" */
@@ -236,11 +238,16 @@ int networks_remove(struct engine *g, const char *ref, const char *by, struct ca
 int volumes_create(struct engine *g, struct volume *wanted, const char *by, struct volume **out,
                    struct err *e) MUST_USE; /* takes wanted; name "": made up */
 int volumes_find(struct engine *g, const char *name, struct volume **out, struct err *e) MUST_USE;
+/* Asks its plugin, or all plugins when there is no record of it. */
+int volumes_inspect(struct engine *g, const char *name, struct volume **out,
+                    struct err *e) MUST_USE;
 struct volume_list {
     struct volume **v;
     size_t n;
 };
-void volumes_list(struct engine *g, struct volume_list *out);
+void volumes_list(struct engine *g, struct volume_list *out); /* that have a record */
+/* And those that only plugins know.  warnings: who did not answer. */
+void volumes_list_all(struct engine *g, struct volume_list *out, struct strv *warnings);
 void volume_list_release(struct volume_list *l);
 int volumes_remove(struct engine *g, const char *name, bool force, const char *by,
                    struct err *e) MUST_USE;

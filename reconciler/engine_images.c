@@ -3,6 +3,17 @@
 
 #include "reconciler/engine_internal.h"
 
+/* As what it was made from, or as a mount. */
+static bool uses(const struct container *c, const char *image_id)
+{
+    if (strcmp(c->image_id, image_id) == 0)
+        return true;
+    for (size_t i = 0; i < c->spec->n_mounts; i++)
+        if (c->spec->mounts[i].type == MOUNT_IMAGE && str_eq(c->spec->mounts[i].image_id, image_id))
+            return true;
+    return false;
+}
+
 static char *user_of(void *arg, const char *image_id, bool *running)
 {
     struct engine *g = arg;
@@ -17,7 +28,7 @@ static char *user_of(void *arg, const char *image_id, bool *running)
         bool runs = c->state.status == STATUS_RUNNING || c->state.status == STATUS_PAUSED ||
                     c->state.status == STATUS_RESTARTING;
 
-        if (strcmp(c->image_id, image_id) != 0 || (found && !runs))
+        if (!uses(c, image_id) || (found && !runs))
             continue;
         free(found);
         found = xstrdup(c->id);

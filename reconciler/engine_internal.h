@@ -107,13 +107,14 @@ struct engine {
     char *id;
 
     struct mutex store;
-    struct mutex volume_mounts; /* before lock; see container_steps.c */
     struct mutex lock;
     struct map containers, networks, volumes GUARDED_BY(lock); /* ID or name -> snapshot, counted */
     struct map names GUARDED_BY(lock);                         /* container name -> its ID */
     struct map live, execs, apps GUARDED_BY(lock);
-    struct map volumes_going GUARDED_BY(lock); /* whose files are being removed right now */
-    struct map mounting GUARDED_BY(lock);      /* container -> struct mounting, container_files.c */
+    struct map volumes_claimed GUARDED_BY(lock); /* name -> struct claim, volumes.c */
+    struct cond volumes_free;                    /* one of them was given up */
+    struct map volume_holds GUARDED_BY(lock);    /* who needs which: volume_mounts.c */
+    struct map mounting GUARDED_BY(lock); /* container -> struct mounting, container_files.c */
     struct cond mounting_changed;
     struct waiter *waiters GUARDED_BY(lock);
     struct container_wait *waits GUARDED_BY(lock);
@@ -238,13 +239,35 @@ void networks_taken(struct engine *g, struct strv *subnets);
 int network_make(struct engine *g, struct network *wanted, const char *by, bool wait,
                  struct cancel *c, char **id, struct err *e) MUST_USE;
 
-/* ---- volumes.c */
+/* ---- volumes.c: the claim is waited for, and given up by the same thread */
+void volume_claim(struct engine *g, const char *name, bool going);
+void volume_unclaim(struct engine *g, const char *name);
+int volume_moved(struct engine *g, const struct volume *v, const char *path,
+                 struct err *e) MUST_USE;
+void volumes_sweep(struct engine *g);
 bool volume_is_going(struct engine *g, const char *name);
 int volume_make(struct engine *g, struct volume *wanted, const char *by, struct volume **out,
                 struct err *e) MUST_USE;
 /* With its container: that one is no user any more. */
 int volume_remove_from(struct engine *g, const char *name, const char *container, const char *by,
                        struct err *e) MUST_USE;
+
+/* ---- volume_mounts.c */
+int container_mount_volumes(struct engine *g, const struct container *c, struct err *e) MUST_USE;
+int container_unmount_volumes(struct engine *g, const struct container *c, struct err *e) MUST_USE;
+bool container_holds_volumes(struct engine *g, const struct container *c);
+void hold_free(void *h);
+void volume_mounts_adopt(struct engine *g, const struct container_list *all);
+
+/* ---- mounts.c */
+int mount_propagation_allowed(const struct mount_spec *m, struct err *e) MUST_USE;
+char *image_mount_id(const char *container_id, size_t i); /* run_spec.c */
+int mounts_inherit(struct engine *g, struct container_spec *s, struct err *e) MUST_USE;
+int mounts_check(struct engine *g, struct container_spec *s, struct err *e) MUST_USE;
+int mounts_make_volumes(struct engine *g, struct container_spec *s, const char *by,
+                        struct err *e) MUST_USE;
+int mounts_populate(struct engine *g, const struct container *c, struct err *e) MUST_USE;
+void mounts_drop_volumes(struct engine *g, const struct container_spec *s, const char *by);
 
 /* ---- update.c */
 int limits_follow(struct engine *g, const struct container *c, struct err *e) MUST_USE;

@@ -85,18 +85,42 @@ static int volume_source(struct engine *g, const struct mount_spec *m, char **ou
 
     if (!v)
         return err_set(e, ERR_NOT_FOUND, "get %s: no such volume", m->source);
-    *out = str_empty(m->subpath) ? xstrdup(v->mountpoint) : path_join(v->mountpoint, m->subpath);
-    if (!str_empty(m->subpath) && !str_starts(*out, v->mountpoint))
-        return err_set(e, ERR_INVALID, "subpath %s leaves the volume %s", m->subpath, m->source);
+    *out = xstrdup(v->mountpoint);
     return 0;
 }
 
-static int add_user_mount(struct engine *g, const struct mount_spec *m, struct run_spec *rs,
-                          struct err *e)
+/* The directory that keeps the layers of mount i while the container exists. */
+char *image_mount_id(const char *container_id, size_t i)
 {
+    return str_printf("%s-m%zu", container_id, i);
+}
+
+static int image_layers(struct engine *g, const struct container *c, size_t i, struct run_mount *rm,
+                        struct err *e)
+{
+    const struct mount_spec *m = &c->spec->mounts[i];
+    cleanup_free char *id = image_mount_id(c->id, i);
+    struct rootfs root = {0};
+
+    if (images_rootfs_ensure(g->im, m->image_id ? m->image_id : "", id, &root, e))
+        return err_wrap(e, "mount image %s", m->source);
+    if (root.overlay)
+        strv_copy(&rm->layers, &root.lower);
+    else
+        strv_add(&rm->layers, root.upper);
+    rootfs_release(&root);
+    return 0;
+}
+
+static int add_user_mount(struct engine *g, const struct container *c, size_t i,
+                          struct run_spec *rs, struct err *e)
+{
+    const struct mount_spec *m = &c->spec->mounts[i];
     cleanup_free char *source = NULL;
     struct run_mount *rm;
 
+    if (m->type != MOUNT_TMPFS && kvs_get(&c->spec->tmpfs, m->target))
+        return 0; /* out of sight below it */
     if (m->type == MOUNT_VOLUME && volume_source(g, m, &source, e))
         return -1;
     if (m->type == MOUNT_BIND && !fs_exists(m->source))
@@ -104,14 +128,18 @@ static int add_user_mount(struct engine *g, const struct mount_spec *m, struct r
             e, ERR_INVALID,
             "invalid mount config for type \"bind\": bind source path does not exist: %s",
             m->source);
+    if (m->type == MOUNT_BIND && mount_propagation_allowed(m, e))
+        return -1;
     rm = add_mount(rs, m->type, m->type == MOUNT_VOLUME ? source : m->source, m->target);
     rm->read_only = m->read_only;
     rm->non_recursive = m->non_recursive;
+    rm->shallow_ro = m->no_ro_recursive;
     rm->copy_up = m->type == MOUNT_VOLUME && !m->no_copy && str_empty(m->subpath);
     rm->is_file = m->type == MOUNT_BIND && !fs_is_dir(m->source);
     rm->propagation = str_dup_or_null(m->propagation);
     rm->tmpfs_options = str_dup_or_null(m->tmpfs_options);
-    return 0;
+    rm->subpath = str_empty(m->subpath) ? NULL : xstrdup(m->subpath);
+    return m->type == MOUNT_IMAGE ? image_layers(g, c, i, rm, e) : 0;
 }
 
 static size_t depth(const char *path)
@@ -171,7 +199,7 @@ static int add_mounts(struct engine *g, const struct container *c, struct run_sp
 {
     add_net_files(g, c, rs);
     for (size_t i = 0; i < c->spec->n_mounts; i++)
-        if (add_user_mount(g, &c->spec->mounts[i], rs, e))
+        if (add_user_mount(g, c, i, rs, e))
             return -1;
     if (rs->n_mounts)
         qsort(rs->mounts, rs->n_mounts, sizeof(*rs->mounts), shallow_first);

@@ -129,6 +129,21 @@ int mounts_private_proc(struct err *e) MUST_USE; /* a procfs nobody else sees, o
 /* Opens (O_PATH) `path` below root, making what is missing. */
 int mounts_make_target(int root, const char *path, bool is_dir, struct err *e) MUST_USE;
 /* Fills an empty volume from what the image has at `path`; a file has nothing to fill. */
+/* What is bound somewhere: a path, below a path, or an image. */
+struct mount_source {
+    const char *bundle; /* a relative source counts from here; NULL: there is none */
+    const char *source, *destination;
+    const char *subpath; /* NULL: source itself */
+    const struct strv
+        *layers; /* of an image: instead of source; its subpath is mounts_narrow()'s */
+    bool recursive;
+};
+/* A detached mount of it. */
+int mounts_clone(const struct mount_source *m, struct err *e) MUST_USE;
+/* What is at subpath of the detached mount, which is closed, as one of its own.  `root` belongs to
+ * this process's namespace, and the process has a working directory for itself. */
+int mounts_narrow(int root, int *mount, const char *subpath, const char *destination,
+                  struct err *e) MUST_USE;
 int mounts_fill_volume(int root, const char *path, int mount, struct err *e) MUST_USE;
 int copy_up(int image_dir, int volume_dir, struct err *e) MUST_USE;
 int devices_make(const struct oci_config *cfg, int root, struct prepared *p,

@@ -94,24 +94,101 @@ static int clone_foreign(const char *path, unsigned flags)
     return fd < 0 ? -1 : fd;
 }
 
+/* Whoever writes below `dir` may exchange what is there: the kernel resolves in one go, and what is
+ * found is cloned by descriptor. */
+static int clone_below(int dir, const char *subpath, unsigned rec, const char *destination,
+                       struct err *e)
+{
+    cleanup_fd int at = fs_open_in_root(dir, subpath, O_PATH | O_CLOEXEC, 0, e);
+    int fd;
+
+    if (at < 0)
+        return err_wrap(e, "cannot access path %s of the mount on %s", subpath, destination);
+    fd = open_tree(at, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | rec);
+    return fd < 0 ? err_os(e, errno, "clone %s for the mount on %s", subpath, destination) : fd;
+}
+
+/* Only what is attached can be cloned (before Linux 6.15), so it is, over the root, for a moment.
+ */
+int mounts_narrow(int root, int *mount, const char *subpath, const char *destination, struct err *e)
+{
+    cleanup_fd int part = -1;
+
+    if (mount_attach(*mount, root, destination, e))
+        return -1;
+    part = clone_below(*mount, subpath, 0, destination, e);
+    if (fchdir(*mount) || umount2(".", MNT_DETACH) || fchdir(root))
+        return err_os(e, errno, "take the image for %s off again", destination);
+    if (part < 0)
+        return -1;
+    fd_close_p(mount);
+    *mount = take_fd(part);
+    return mount_attrs(*mount, MOUNT_ATTR_RDONLY, 0, MS_PRIVATE, 0, destination, e);
+}
+
+/* An image's layers, as a root that nobody can write to. */
+static int clone_layers(const struct strv *layers, const char *destination, struct err *e)
+{
+    struct oci_config image = {.overlay = layers->n > 1, .uid_base = -1};
+    int fd = -1;
+
+    if (image.overlay)
+        strv_copy(&image.lower, layers);
+    else
+        image.root = xstrdup(layers->v[0]);
+    if (rootfs_prepare(&image, &fd, e) ||
+        mount_attrs(fd, MOUNT_ATTR_RDONLY, 0, 0, AT_RECURSIVE, destination, e))
+        fd_close_p(&fd);
+    strv_release(&image.lower);
+    free(image.root);
+    return fd < 0 ? -1 : fd;
+}
+
+static int clone_path(const struct mount_source *m, struct err *e)
+{
+    const unsigned rec = m->recursive ? AT_RECURSIVE : 0;
+    cleanup_free char *path =
+        path_is_abs(m->source) ? path_clean(m->source) : path_join(m->bundle, m->source);
+    cleanup_fd int dir = -1;
+    int fd;
+
+    if (m->subpath) {
+        dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        return dir < 0 ? err_os(e, errno, "open %s", path)
+                       : clone_below(dir, m->subpath, rec, m->destination, e);
+    }
+    fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | rec);
+    if (fd < 0 && errno == EINVAL)
+        fd = clone_foreign(path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | rec);
+    return fd < 0 ? err_os(e, errno, "open the source of the mount on %s: %s", m->destination, path)
+                  : fd;
+}
+
+int mounts_clone(const struct mount_source *m, struct err *e)
+{
+    return m->layers->n ? clone_layers(m->layers, m->destination, e) : clone_path(m, e);
+}
+
 static int clone_source(const struct oci_config *cfg, const struct oci_mount *m,
                         const struct mount_options *o, struct err *e)
 {
-    cleanup_free char *path = NULL;
+    const struct mount_source from = {.bundle = cfg->bundle,
+                                      .source = m->source,
+                                      .destination = m->destination,
+                                      .subpath = m->subpath,
+                                      .layers = &m->layers,
+                                      .recursive = o->recursive || is_type(m, "rbind")};
+    const unsigned rec = from.recursive ? AT_RECURSIVE : 0;
     cleanup_fd int fd = -1;
-    unsigned rec = o->recursive || is_type(m, "rbind") ? AT_RECURSIVE : 0;
 
     if (str_empty(m->source))
         return err_set(e, ERR_INVALID, "the bind mount on %s has no source", m->destination);
     if (o->data.n)
         return err_set(e, ERR_INVALID, "the bind mount on %s has an unknown option \"%s\"",
                        m->destination, o->data.v[0]);
-    path = path_is_abs(m->source) ? path_clean(m->source) : path_join(cfg->bundle, m->source);
-    fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | rec);
-    if (fd < 0 && errno == EINVAL)
-        fd = clone_foreign(path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | rec);
+    fd = mounts_clone(&from, e);
     if (fd < 0)
-        return err_os(e, errno, "open the source of the mount on %s: %s", m->destination, path);
+        return -1;
     if (mount_attrs(fd, 0, 0, o->propagation ? o->propagation : MS_PRIVATE,
                     o->propagation && !o->propagation_recursive ? 0 : rec, m->destination, e))
         return -1;
@@ -191,16 +268,18 @@ int mounts_fill_volume(int root, const char *path, int mount, struct err *e)
 }
 
 static int attach_bind(int root, const struct oci_mount *m, const struct mount_options *o,
-                       int mount, struct err *e)
+                       int *mount, struct err *e)
 {
     cleanup_fd int target = -1;
 
-    if (m->copy_up && mounts_fill_volume(root, m->destination, mount, e))
+    if (m->copy_up && mounts_fill_volume(root, m->destination, *mount, e))
         return -1;
-    if (apply_options(mount, m, o, e))
+    if (m->layers.n && m->subpath && mounts_narrow(root, mount, m->subpath, m->destination, e))
         return -1;
-    target = mounts_make_target(root, m->destination, fd_is_dir(mount), e);
-    return target < 0 ? -1 : mount_attach(mount, target, m->destination, e);
+    if (apply_options(*mount, m, o, e))
+        return -1;
+    target = mounts_make_target(root, m->destination, fd_is_dir(*mount), e);
+    return target < 0 ? -1 : mount_attach(*mount, target, m->destination, e);
 }
 
 /* Below a fresh tmpfs: one directory per controller, and a link for each part of a joint name. */
@@ -333,7 +412,7 @@ static int attach_one(const struct oci_config *cfg, int root, size_t i, struct p
 
     mount_options_parse(&m->options, &o);
     if (is_bind(m, &o))
-        return attach_bind(root, m, &o, p->made[i], e);
+        return attach_bind(root, m, &o, &p->made[i], e);
     if (is_type(m, "cgroup") || is_type(m, "cgroup2"))
         return attach_cgroup(cfg, root, m, p, &o, e);
     if (str_empty(m->type))

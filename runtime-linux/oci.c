@@ -532,7 +532,9 @@ static int read_mount_extras(const struct json *ext, struct oci_config *cfg, str
 
         if (!m)
             return bad(&it.value, "no mount has this destination", e);
-        if (get_bool(&it.value, "copyUp", &m->copy_up, e))
+        if (get_bool(&it.value, "copyUp", &m->copy_up, e) ||
+            get_str(&it.value, "subpath", &m->subpath, e) ||
+            get_strv(&it.value, "layers", &m->layers, e))
             return -1;
     }
     return 0;
@@ -666,6 +668,8 @@ void oci_config_free(struct oci_config *cfg)
         free(cfg->mounts[i].type);
         free(cfg->mounts[i].source);
         strv_release(&cfg->mounts[i].options);
+        free(cfg->mounts[i].subpath);
+        strv_release(&cfg->mounts[i].layers);
     }
     free(cfg->mounts);
     for (size_t i = 0; i < OCI_NS_COUNT; i++)

@@ -8,7 +8,7 @@
  *         "user": "name[:group]", "groups": ["wheel", "1000"],
  *         "init": true,
  *         "uidBase": 100000,            (rootfs is shown shifted: idmapped layers)
- *         "mounts": {"/data": {"copyUp": true}}
+ *         "mounts": {"/data": {"copyUp": true, "subpath": "a/b"}, "/tools": {"layers": ["/top"]}}
  *     }
  *
  * Unknown keys are ignored, as the specification says; a wrong type is ERR_INVALID and names the
@@ -54,7 +54,9 @@ struct oci_rlimit {
 struct oci_mount {
     char *destination, *type, *source;
     struct strv options;
-    bool copy_up; /* "io.ballast": fill an empty source with the image's content first */
+    bool copy_up;       /* "io.ballast": fill an empty source with the image's content first */
+    char *subpath;      /* "io.ballast": below source; followed without leaving it */
+    struct strv layers; /* "io.ballast": what is mounted is these directories, topmost first */
 };
 
 struct oci_device {

@@ -247,16 +247,25 @@ static void write_root(const struct run_spec *s, struct jsonw *w)
     jsonw_end_obj(w);
 }
 
-static void write_copy_ups(const struct run_spec *s, struct jsonw *w)
+static void write_mount_extras(const struct run_spec *s, struct jsonw *w)
 {
     jsonw_key(w, "mounts");
     jsonw_obj(w);
     for (size_t i = 0; i < s->n_mounts; i++) {
-        if (!s->mounts[i].copy_up)
+        const struct run_mount *m = &s->mounts[i];
+
+        if (!m->copy_up && !m->subpath && !m->layers.n)
             continue;
-        jsonw_key(w, s->mounts[i].target);
+        jsonw_key(w, m->target);
         jsonw_obj(w);
-        jsonw_kbool(w, "copyUp", true);
+        if (m->copy_up)
+            jsonw_kbool(w, "copyUp", true);
+        if (m->subpath)
+            jsonw_kstr(w, "subpath", m->subpath);
+        if (m->layers.n) {
+            jsonw_key(w, "layers");
+            jsonw_strv(w, &m->layers);
+        }
         jsonw_end_obj(w);
     }
     jsonw_end_obj(w);
@@ -285,7 +294,7 @@ static void write_extension(const struct run_spec *s, struct jsonw *w)
     jsonw_kbool(w, "init", s->spec->init);
     if (s->userns_remap)
         jsonw_ki64(w, "uidBase", s->uid_base);
-    write_copy_ups(s, w);
+    write_mount_extras(s, w);
     jsonw_end_obj(w);
 }
 

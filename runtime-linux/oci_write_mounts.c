@@ -111,6 +111,12 @@ static void write_tmpfs(const struct run_mount *m, struct jsonw *w)
     close_mount(w);
 }
 
+/* What is mounted below a shared bind later is not ours to protect, so nothing there is. */
+static bool is_private(const struct run_mount *m)
+{
+    return str_empty(m->propagation) || str_eq(m->propagation, "rprivate");
+}
+
 static void write_bind(const struct run_mount *m, struct jsonw *w)
 {
     open_mount(w, m->target, "bind", m->source);
@@ -118,7 +124,7 @@ static void write_bind(const struct run_mount *m, struct jsonw *w)
     jsonw_str(w, str_empty(m->propagation) ? "rprivate" : m->propagation);
     if (m->read_only) {
         jsonw_str(w, "ro");
-        if (!m->non_recursive)
+        if (!m->non_recursive && !m->shallow_ro && is_private(m))
             jsonw_str(w, "rro");
     }
     close_mount(w);

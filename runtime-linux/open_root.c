@@ -119,29 +119,43 @@ static int clone_sources(const struct run_spec *s, int *fds, struct err *e)
     for (size_t i = 0; i < s->n_mounts; i++) {
         const struct run_mount *m = &s->mounts[i];
         const unsigned rec = m->non_recursive ? 0 : AT_RECURSIVE;
+        const struct mount_source from = {.source = m->source,
+                                          .destination = m->target,
+                                          .subpath = m->subpath,
+                                          .layers = &m->layers,
+                                          .recursive = !m->non_recursive};
 
         if (m->type == MOUNT_TMPFS || !m->source)
             continue; /* empty whenever it does not run */
-        fds[i] = open_tree(AT_FDCWD, m->source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | rec);
+        fds[i] = mounts_clone(&from, e);
         if (fds[i] < 0)
-            return err_os(e, errno, "open the source of the mount on %s: %s", m->target, m->source);
+            return -1;
         if (mount_attrs(fds[i], 0, 0, MS_PRIVATE, rec, m->target, e))
             return -1;
     }
     return 0;
 }
 
+static bool is_directory(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 /* 1: its place is missing, and the root cannot be written. */
-static int attach_source(const struct run_mount *m, int fd, int root, bool writable, struct err *e)
+static int attach_source(const struct run_mount *m, int *fd, int root, bool writable, struct err *e)
 {
     struct stat st;
     cleanup_fd int target = -1;
 
-    if (fstat(fd, &st))
-        return err_os(e, errno, "look at the source of the mount on %s", m->target);
-    if (m->copy_up && mounts_fill_volume(root, m->target, fd, e))
+    if (m->copy_up && mounts_fill_volume(root, m->target, *fd, e))
         return -1;
-    if (m->read_only && mount_attrs(fd, MOUNT_ATTR_RDONLY, 0, 0,
+    if (m->layers.n && m->subpath && mounts_narrow(root, fd, m->subpath, m->target, e))
+        return -1;
+    if (fstat(*fd, &st))
+        return err_os(e, errno, "look at the source of the mount on %s", m->target);
+    if (m->read_only && mount_attrs(*fd, MOUNT_ATTR_RDONLY, 0, 0,
                                     m->non_recursive ? 0 : AT_RECURSIVE, m->target, e))
         return -1;
     if (writable) {
@@ -155,14 +169,19 @@ static int attach_source(const struct run_mount *m, int fd, int root, bool writa
         if (target < 0)
             *e = why;
     }
-    return target < 0 ? -1 : mount_attach(fd, target, m->target, e);
+    if (target < 0)
+        return -1;
+    if (m->type == MOUNT_VOLUME && S_ISDIR(st.st_mode) && !is_directory(target))
+        return err_set(e, ERR_INTERNAL, "cannot mount volume over existing file, file exists %s",
+                       m->target);
+    return mount_attach(*fd, target, m->target, e);
 }
 
-static int attach_sources(const struct run_spec *s, const int *fds, int root, bool writable,
+static int attach_sources(const struct run_spec *s, int *fds, int root, bool writable,
                           struct err *e)
 {
     for (size_t i = 0; i < s->n_mounts; i++) {
-        int r = fds[i] < 0 ? 0 : attach_source(&s->mounts[i], fds[i], root, writable, e);
+        int r = fds[i] < 0 ? 0 : attach_source(&s->mounts[i], &fds[i], root, writable, e);
 
         if (r)
             return r;
@@ -184,7 +203,7 @@ static int take_root(const struct oci_config *cfg, int *root, struct err *e)
 }
 
 /* Over "/" of this thread's namespace, whose own root stays what paths start from. */
-static int assemble(struct job *j, const struct oci_config *cfg, const int *fds, bool writable,
+static int assemble(struct job *j, const struct oci_config *cfg, int *fds, bool writable,
                     struct err *e)
 {
     cleanup_fd int root = -1;

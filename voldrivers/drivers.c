@@ -1,16 +1,22 @@
-/* The table of built-in volume drivers. */
+/* drivers: which driver a name means: the one that is built in, else a plugin. */
 #include "voldrivers/drivers.h"
 
 #include "base/str.h"
+#include "voldrivers/plugin_internal.h"
 
-static const struct vol_driver_ops *const drivers[] = {
-    &vol_driver_local,
-};
-
-const struct vol_driver_ops *vol_driver_find(const char *name)
+const struct vol_driver_ops *vol_driver_find(const struct vol_env *env, const char *name,
+                                             bool patient, struct err *e)
 {
-    for (size_t i = 0; i < ARRAY_LEN(drivers); i++)
-        if (str_eq(drivers[i]->name, name))
-            return drivers[i];
-    return NULL;
+    if (str_eq(name, "local"))
+        return &vol_driver_local;
+    if (plugin_activate(env, name, patient, e)) {
+        err_wrap(e, "error looking up volume plugin %s", name);
+        return NULL;
+    }
+    return &vol_driver_plugin;
+}
+
+bool vol_driver_mounts(const struct vol_driver_ops *d, const struct volume *v)
+{
+    return d->remote || v->options.n > 0;
 }

@@ -22,6 +22,7 @@
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/project_quota.h"
 #include "base/str.h"
 #include "voldrivers/drivers.h"
 #include "voldrivers/mount_options.h"
@@ -47,22 +48,33 @@ static const struct {
     {"type",   "device"},
 };
 
-static int check_size(const struct volume *v, struct err *e)
+/* *bytes: 0 without the option. */
+static int read_size(const struct volume *v, int64_t *bytes, struct err *e)
 {
     const char *size = kvs_get(&v->options, "size");
+
+    *bytes = 0;
+    if (size && parse_size(size, "size", bytes, ERR_IGNORE))
+        return err_set(e, ERR_INVALID, "invalid size: '%s'", size);
+    return 0;
+}
+
+static int check_size(const struct vol_env *env, const struct volume *v, struct err *e)
+{
+    cleanup_free char *root = path_join(env->data_root, "volumes");
     int64_t bytes;
 
-    if (!size)
-        return 0;
-    if (parse_size(size, "size", &bytes, ERR_IGNORE))
-        return err_set(e, ERR_INVALID, "invalid size: '%s'", size);
-    if (bytes > 0)
+    if (read_size(v, &bytes, e))
+        return -1;
+    if (bytes > 0 && !project_quota_there(fs_is_dir(root) ? root : env->data_root))
         return err_set(e, ERR_INVALID, "quota size requested but no quota support");
     return 0;
 }
 
-static int local_check(const struct volume *v, struct err *e)
+static int local_check(const struct vol_env *env, const struct volume *v, struct err *e)
 {
+    if (volume_name_check(v->name, e))
+        return -1;
     for (size_t i = 0; i < v->options.n; i++) {
         bool known = false;
 
@@ -76,7 +88,7 @@ static int local_check(const struct volume *v, struct err *e)
             !kvs_get(&v->options, dependencies[i].needs))
             return err_set(e, ERR_INVALID, "missing required option: \"%s\"",
                            dependencies[i].needs);
-    return check_size(v, e);
+    return check_size(env, v, e);
 }
 
 /* ------------------------------------------------------------------ the directory */
@@ -106,17 +118,19 @@ static int make_dir(const char *path, mode_t mode, struct err *e)
                                : err_set(e, ERR_CONFLICT, "%s exists and is no directory", path);
 }
 
-static int local_ensure(const char *data_root, struct volume *v, struct err *e)
+static int local_ensure(const struct vol_env *env, struct volume *v, struct err *e)
 {
-    cleanup_free char *root = path_join(data_root, "volumes");
+    cleanup_free char *root = path_join(env->data_root, "volumes");
     cleanup_free char *dir = NULL;
     cleanup_free char *data = NULL;
+    int64_t bytes;
 
-    if (volume_dir(data_root, v, &dir, e) || fs_mkdir_p(data_root, 0710, e))
+    if (volume_dir(env->data_root, v, &dir, e) || fs_mkdir_p(env->data_root, 0710, e) ||
+        read_size(v, &bytes, e))
         return -1;
     data = path_join(dir, "_data");
     if ((!fs_is_dir(root) && make_dir(root, PARENT_MODE, e)) || make_dir(dir, PARENT_MODE, e) ||
-        make_dir(data, DATA_MODE, e))
+        make_dir(data, DATA_MODE, e) || (bytes && project_quota_set(root, data, bytes, e)))
         return -1;
     str_set(&v->mountpoint, data);
     return 0;
@@ -238,7 +252,8 @@ static bool has_mount(const struct volume *v)
     return !str_empty(kvs_get(&v->options, "device"));
 }
 
-static int local_ensure_mounted(const char *data_root, const struct volume *v, struct err *e)
+static int local_ensure_mounted(const struct vol_env *env, const struct volume *v, const char *user,
+                                char **path, struct err *e)
 {
     cleanup_free char *dir = NULL;
     cleanup_free char *mountpoint = NULL;
@@ -247,27 +262,36 @@ static int local_ensure_mounted(const char *data_root, const struct volume *v, s
     bool mounted;
 
     /* Somebody may have removed the directory; an empty volume is what Docker starts with, too. */
-    if (local_ensure(data_root, copy, e))
+    (void)user;
+    if (local_ensure(env, copy, e))
         return -1;
+    *path = xstrdup(copy->mountpoint);
     if (!has_mount(v))
         return 0;
-    if (volume_dir(data_root, v, &dir, e) || look_at(dir, &fd, &mounted, e))
+    if (volume_dir(env->data_root, v, &dir, e) || look_at(dir, &fd, &mounted, e)) {
+        free(take_ptr(*path));
         return -1;
+    }
     if (mounted)
         return 0;
     mountpoint = path_join(dir, "_data");
-    return do_mount(v, fd, mountpoint, e);
+    if (do_mount(v, fd, mountpoint, e) == 0)
+        return 0;
+    free(take_ptr(*path));
+    return -1;
 }
 
-static int local_ensure_unmounted(const char *data_root, const struct volume *v, struct err *e)
+static int local_ensure_unmounted(const struct vol_env *env, const struct volume *v,
+                                  const char *user, bool last, struct err *e)
 {
     cleanup_free char *dir = NULL;
     cleanup_free char *mountpoint = NULL;
 
     /* A mount on a volume without options is an administrator's. */
-    if (!has_mount(v))
+    (void)user;
+    if (!last || !has_mount(v))
         return 0;
-    if (volume_dir(data_root, v, &dir, e))
+    if (volume_dir(env->data_root, v, &dir, e))
         return -1;
     mountpoint = path_join(dir, "_data");
     for (int i = 0; i < UNMOUNTS_MAX; i++) {
@@ -284,13 +308,13 @@ static int local_ensure_unmounted(const char *data_root, const struct volume *v,
     return err_set(e, ERR_CONFLICT, "volume %s: too many mounts on %s", v->name, mountpoint);
 }
 
-static int local_remove(const char *data_root, const struct volume *v, struct err *e)
+static int local_remove(const struct vol_env *env, const struct volume *v, struct err *e)
 {
     cleanup_free char *dir = NULL;
     cleanup_fd int fd = -1;
     bool mounted;
 
-    if (volume_dir(data_root, v, &dir, e) || look_at(dir, &fd, &mounted, e))
+    if (volume_dir(env->data_root, v, &dir, e) || look_at(dir, &fd, &mounted, e))
         return -1;
     if (mounted)
         return err_set(e, ERR_CONFLICT, "volume %s is mounted at %s/_data", v->name, dir);
@@ -298,7 +322,6 @@ static int local_remove(const char *data_root, const struct volume *v, struct er
 }
 
 const struct vol_driver_ops vol_driver_local = {
-    .name = "local",
     .check = local_check,
     .ensure = local_ensure,
     .remove = local_remove,

@@ -163,6 +163,13 @@ int fs_remove(const char *path, struct err *e)
     return 0;
 }
 
+int fs_remove_empty(const char *path, struct err *e)
+{
+    if (rmdir(path) && errno != ENOENT)
+        return err_os(e, errno, "remove %s", path);
+    return 0;
+}
+
 int fs_rename(const char *from, const char *to, struct err *e)
 {
     if (rename(from, to) == 0)

@@ -179,6 +179,15 @@ int fs_remove(const char *path, struct err *e)
     return win_error(e, "remove %s", path);
 }
 
+int fs_remove_empty(const char *path, struct err *e)
+{
+    cleanup_free wchar_t *w = win_path(path);
+
+    if (RemoveDirectoryW(w) || win_is_missing(GetLastError()))
+        return 0;
+    return win_error(e, "remove %s", path);
+}
+
 int fs_rename(const char *from, const char *to, struct err *e)
 {
     cleanup_free wchar_t *f = win_path(from), *t = win_path(to);

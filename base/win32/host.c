@@ -34,3 +34,10 @@ int host_boot_id(char *out, size_t size, struct err *e)
     (void)!snprintf(out, size, "boot-%lu", (unsigned long)boot);
     return 0;
 }
+
+int host_mount_of(const char *path, char **point, enum host_propagation *is, struct err *e)
+{
+    (void)point;
+    (void)is;
+    return err_set(e, ERR_UNSUPPORTED, "mounts of this system do not propagate: %s", path);
+}

@@ -754,6 +754,17 @@ int volumes_create(struct engine *g, struct volume *wanted, const char *by, stru
     return 0;
 }
 
+int volumes_inspect(struct engine *g, const char *name, struct volume **out, struct err *e)
+{
+    return volumes_find(g, name, out, e);
+}
+
+void volumes_list_all(struct engine *g, struct volume_list *out, struct strv *warnings)
+{
+    (void)warnings;
+    volumes_list(g, out);
+}
+
 int volumes_find(struct engine *g, const char *name, struct volume **out, struct err *e)
 {
     for (size_t i = 0; i < g->n_volumes; i++)
@@ -1004,8 +1015,8 @@ int containers_extract(struct engine *g, const char *id, const char *path,
                   body);
 }
 
-int containers_changes(struct engine *g, const char *id, struct tree_changes *out,
-                       struct cancel *c, struct err *e)
+int containers_changes(struct engine *g, const char *id, struct tree_changes *out, struct cancel *c,
+                       struct err *e)
 {
     (void)c;
     *out = (struct tree_changes){0};

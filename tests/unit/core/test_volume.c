@@ -20,7 +20,7 @@ static void what_was_not_given_is_told_from_what_was_empty(void **state)
     (void)state;
     assert_ok(decode("{\"Name\":\"data\",\"DriverOpts\":null}", a, &e));
     assert_false(a->options_set || a->labels_set);
-    assert_string_equal(a->driver, "local");
+    assert_string_equal(a->driver, ""); /* whoever has it */
     assert_ok(decode("{\"Name\":\"data\",\"Driver\":\"\",\"DriverOpts\":{},\"Labels\":{}}", b, &e));
     assert_true(b->options_set && b->labels_set);
 }
@@ -38,27 +38,39 @@ static void without_a_name_it_is_anonymous(void **state)
 static void bad_names_are_refused_in_mobys_words(void **state)
 {
     static const struct {
-        const char *body, *message;
+        const char *name, *message;
     } cases[] = {
-        {"{\"Name\":\"a\"}",                           "create a: volume name is too short, names should be at least two "
-                             "alphanumeric characters"},
-        {"{\"Name\":\"/x\"}",
+        {"a",   "create a: volume name is too short, names should be at least two alphanumeric "
+              "characters"},
+        {"/x",
          "create /x: \"/x\" includes invalid characters for a local volume name, only "
          "\"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use "
-         "absolute path"                                                          },
-        {"{\"Name\":\"x1\",\"ClusterVolumeSpec\":{}}",
-         "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to "
-         "connect this node to swarm and try again."                              },
+         "absolute path"               },
+        {"a/b",
+         "create a/b: \"a/b\" includes invalid characters for a local volume name, only "
+         "\"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use "
+         "absolute path"               },
     };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        cleanup_volume struct volume *v = volume_new();
         struct err e = ERR_INIT;
 
-        assert_int_equal(decode(cases[i].body, v, &e), -1);
+        assert_int_equal(volume_name_check(cases[i].name, &e), -1);
         assert_string_equal(e.msg, cases[i].message);
     }
+}
+
+static void cluster_volumes_are_refused(void **state)
+{
+    cleanup_volume struct volume *v = volume_new();
+    struct err e = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(decode("{\"Name\":\"x1\",\"ClusterVolumeSpec\":{}}", v, &e), -1);
+    assert_string_equal(e.msg,
+                        "This node is not a swarm manager. Use \"docker swarm init\" or \"docker "
+                        "swarm join\" to connect this node to swarm and try again.");
 }
 
 static void store_load_and_copy_are_the_identity(void **state)
@@ -70,7 +82,9 @@ static void store_load_and_copy_are_the_identity(void **state)
     struct json root;
 
     (void)state;
-    assert_ok(decode("{\"Name\":\"data\",\"DriverOpts\":{\"o\":\"x\"},\"Labels\":{}}", v, &e));
+    assert_ok(decode(
+        "{\"Name\":\"data\",\"Driver\":\"local\",\"DriverOpts\":{\"o\":\"x\"},\"Labels\":{}}", v,
+        &e));
     v->created_ns = 9;
     v->anonymous = true;
     str_set(&v->mountpoint, "/m");
@@ -92,6 +106,7 @@ int main(void)
         cmocka_unit_test(what_was_not_given_is_told_from_what_was_empty),
         cmocka_unit_test(without_a_name_it_is_anonymous),
         cmocka_unit_test(bad_names_are_refused_in_mobys_words),
+        cmocka_unit_test(cluster_volumes_are_refused),
         cmocka_unit_test(store_load_and_copy_are_the_identity),
     };
 

@@ -466,39 +466,67 @@ int net_erase(const struct net_env *env, struct err *e)
 
 /* ------------------------------------------------------------ volumes, logs */
 
-static int vol_fine(const struct volume *v, struct err *e)
+static int vol_fine(const struct vol_env *env, const struct volume *v, struct err *e)
 {
+    (void)env;
     (void)v;
     (void)e;
     return 0;
 }
 
-static int vol_ensure(const char *root, struct volume *v, struct err *e)
+static int vol_ensure(const struct vol_env *env, struct volume *v, struct err *e)
 {
     (void)e;
     free(v->mountpoint);
-    v->mountpoint = str_printf("%s/volumes/%s/_data", root, v->name);
+    v->mountpoint = str_printf("%s/volumes/%s/_data", env->data_root, v->name);
     return 0;
 }
 
-static int vol_nothing(const char *root, const struct volume *v, struct err *e)
+static int vol_mounted(const struct vol_env *env, const struct volume *v, const char *user,
+                       char **path, struct err *e)
 {
-    (void)root;
-    (void)v;
+    (void)env;
+    (void)user;
     (void)e;
+    *path = xstrdup(v->mountpoint);
     return 0;
 }
 
-const struct vol_driver_ops *vol_driver_find(const char *name)
+static int vol_unmounted(const struct vol_env *env, const struct volume *v, const char *user,
+                         bool last, struct err *e)
 {
-    static const struct vol_driver_ops local = {.name = "local",
-                                                .check = vol_fine,
-                                                .ensure = vol_ensure,
-                                                .remove = vol_nothing,
-                                                .ensure_mounted = vol_nothing,
-                                                .ensure_unmounted = vol_nothing};
+    (void)user;
+    (void)last;
+    return vol_fine(env, v, e);
+}
 
-    return strcmp(name, "local") == 0 ? &local : NULL;
+const struct vol_driver_ops *vol_driver_find(const struct vol_env *env, const char *name,
+                                             bool patient, struct err *e)
+{
+    static const struct vol_driver_ops local = {.check = vol_fine,
+                                                .ensure = vol_ensure,
+                                                .remove = vol_fine,
+                                                .ensure_mounted = vol_mounted,
+                                                .ensure_unmounted = vol_unmounted};
+
+    (void)env;
+    (void)patient;
+    if (strcmp(name, "local") == 0)
+        return &local;
+    err_set(e, ERR_NOT_FOUND, "error looking up volume plugin %s: plugin \"%s\" not found", name,
+            name);
+    return NULL;
+}
+
+bool vol_driver_mounts(const struct vol_driver_ops *d, const struct volume *v)
+{
+    return d->remote || v->options.n > 0;
+}
+
+void vol_driver_plugins(const struct vol_env *env, struct strv *names)
+{
+    (void)env;
+    (void)names;
 }
 
 static int log_fine(const struct kvs *opts, struct err *e)
@@ -616,6 +644,21 @@ int images_commit(struct images *im, const struct image_commit *rq, struct cance
     container_spec_free(img->config);
     img->config = container_spec_copy(rq->config);
     *out = img;
+    return 0;
+}
+
+bool images_rootfs_can_limit(struct images *im)
+{
+    (void)im;
+    return false;
+}
+
+int images_rootfs_limit(struct images *im, const char *container_id, int64_t bytes, struct err *e)
+{
+    (void)im;
+    (void)container_id;
+    (void)bytes;
+    (void)e;
     return 0;
 }
 

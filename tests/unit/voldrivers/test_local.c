@@ -14,11 +14,12 @@
 #include "voldrivers/mount_options.h"
 
 static char root[64];
+static const struct vol_env env = {.data_root = root};
 static const char *missing;
 
 static const struct vol_driver_ops *local(void)
 {
-    const struct vol_driver_ops *d = vol_driver_find("local");
+    const struct vol_driver_ops *d = vol_driver_find(&env, "local", false, ERR_IGNORE);
 
     assert_non_null(d);
     return d;
@@ -37,6 +38,13 @@ static struct volume *volume_make(const char *name, const char *type, const char
     if (o)
         kvs_set(&v->options, "o", o);
     return v;
+}
+
+static int mount_it(const struct volume *v, struct err *e)
+{
+    cleanup_free char *path = NULL;
+
+    return local()->ensure_mounted(&env, v, "user", &path, e);
 }
 
 static char *in_root(const char *path)
@@ -102,17 +110,17 @@ static void options_are_checked_in_dockers_words(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct volume *v = volume_make("v", NULL, NULL, NULL);
+        struct volume *v = volume_make("vv", NULL, NULL, NULL);
         struct err e = ERR_INIT;
 
         kvs_set(&v->options, rows[i].k1, rows[i].v1);
         if (rows[i].k2)
             kvs_set(&v->options, rows[i].k2, rows[i].v2);
-        assert_int_equal(local()->check(v, &e), rows[i].text ? -1 : 0);
+        assert_int_equal(local()->check(&env, v, &e), rows[i].text ? -1 : 0);
         assert_string_equal(e.msg, rows[i].text ? rows[i].text : "");
         volume_unref(v);
     }
-    assert_null(vol_driver_find("nope"));
+    assert_null(vol_driver_find(&env, "nope", false, ERR_IGNORE));
 }
 
 static void a_volume_is_a_directory_until_it_is_removed(void **state)
@@ -123,21 +131,21 @@ static void a_volume_is_a_directory_until_it_is_removed(void **state)
     struct stat st;
 
     (void)state;
-    assert_ok(local()->ensure(root, v, &e));
+    assert_ok(local()->ensure(&env, v, &e));
     assert_string_equal(v->mountpoint, expect);
     assert_int_equal(stat(expect, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0755);
     /* What a container made of it stays. */
     assert_int_equal(chmod(expect, 01777), 0);
     write_file(file);
-    assert_ok(local()->ensure(root, v, &e));
-    assert_ok(local()->ensure_mounted(root, v, &e));
-    assert_ok(local()->ensure_unmounted(root, v, &e));
+    assert_ok(local()->ensure(&env, v, &e));
+    assert_ok(mount_it(v, &e));
+    assert_ok(local()->ensure_unmounted(&env, v, "user", true, &e));
     assert_int_equal(stat(expect, &st), 0);
     assert_int_equal(st.st_mode & 07777, 01777);
     assert_true(fs_exists(file));
-    assert_ok(local()->remove(root, v, &e));
-    assert_ok(local()->remove(root, v, &e));
+    assert_ok(local()->remove(&env, v, &e));
+    assert_ok(local()->remove(&env, v, &e));
     assert_false(fs_exists(expect));
     volume_unref(v);
 }
@@ -150,8 +158,8 @@ static void a_name_cannot_leave_the_root(void **state)
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         struct volume *v = volume_make(names[i], NULL, NULL, NULL);
 
-        assert_err(local()->ensure(root, v, &e), ERR_INVALID);
-        assert_err(local()->remove(root, v, &e), ERR_INVALID);
+        assert_err(local()->ensure(&env, v, &e), ERR_INVALID);
+        assert_err(local()->remove(&env, v, &e), ERR_INVALID);
         volume_unref(v);
     }
 }
@@ -168,22 +176,22 @@ static void links_in_a_volume_lead_nowhere_when_it_is_removed(void **state)
     (void)state;
     assert_ok(fs_mkdir_p(outside, 0755, &e));
     write_file(precious);
-    assert_ok(local()->ensure(root, v, &e));
+    assert_ok(local()->ensure(&env, v, &e));
     assert_int_equal(symlink(outside, link), 0);
-    assert_ok(local()->remove(root, v, &e));
+    assert_ok(local()->remove(&env, v, &e));
     assert_true(fs_exists(precious));
     /* _data, or the volume's directory itself, turned into a link. */
-    assert_ok(local()->ensure(root, v, &e));
+    assert_ok(local()->ensure(&env, v, &e));
     assert_int_equal(rmdir(data), 0);
     assert_int_equal(symlink(outside, data), 0);
-    assert_err(local()->ensure(root, v, &e), ERR_CONFLICT);
-    (void)local()->remove(root, v, ERR_IGNORE);
+    assert_err(local()->ensure(&env, v, &e), ERR_CONFLICT);
+    (void)local()->remove(&env, v, ERR_IGNORE);
     assert_true(fs_exists(precious));
     (void)unlink(data);
     (void)rmdir(dir);
     assert_int_equal(symlink(outside, dir), 0);
-    assert_err(local()->ensure(root, v, &e), ERR_CONFLICT);
-    (void)local()->remove(root, v, ERR_IGNORE);
+    assert_err(local()->ensure(&env, v, &e), ERR_CONFLICT);
+    (void)local()->remove(&env, v, ERR_IGNORE);
     assert_true(fs_exists(precious));
     (void)unlink(dir);
     volume_unref(v);
@@ -210,20 +218,20 @@ static void a_tmpfs_volume_is_mounted_once_while_in_use(void **state)
 
     (void)state;
     ROOT_OR_SKIP();
-    assert_ok(local()->ensure(root, v, &e));
+    assert_ok(local()->ensure(&env, v, &e));
     assert_int_equal(count_mounts(v->mountpoint), 0);
-    assert_ok(local()->ensure_mounted(root, v, &e));
-    assert_ok(local()->ensure_mounted(root, v, &e));
-    assert_ok(local()->ensure(root, v, &e));
+    assert_ok(mount_it(v, &e));
+    assert_ok(mount_it(v, &e));
+    assert_ok(local()->ensure(&env, v, &e));
     assert_int_equal(count_mounts(v->mountpoint), 1);
     assert_int_equal(stat(v->mountpoint, &st), 0);
     assert_int_equal(st.st_uid, 1000);
-    assert_err(local()->remove(root, v, &e), ERR_CONFLICT);
-    assert_ok(local()->ensure_unmounted(root, v, &e));
-    assert_ok(local()->ensure_unmounted(root, v, &e));
+    assert_err(local()->remove(&env, v, &e), ERR_CONFLICT);
+    assert_ok(local()->ensure_unmounted(&env, v, "user", true, &e));
+    assert_ok(local()->ensure_unmounted(&env, v, "user", true, &e));
     assert_int_equal(count_mounts(v->mountpoint), 0);
-    assert_ok(local()->remove(root, v, &e));
-    assert_ok(local()->ensure_unmounted(root, v, &e));
+    assert_ok(local()->remove(&env, v, &e));
+    assert_ok(local()->ensure_unmounted(&env, v, "user", true, &e));
     volume_unref(v);
 }
 
@@ -237,16 +245,16 @@ static void a_bind_volume_shows_a_host_directory_and_never_deletes_it(void **sta
     ROOT_OR_SKIP();
     assert_ok(fs_mkdir_p(host, 0755, &e));
     write_file(file);
-    assert_ok(local()->ensure(root, v, &e));
-    assert_ok(local()->ensure_mounted(root, v, &e));
+    assert_ok(local()->ensure(&env, v, &e));
+    assert_ok(mount_it(v, &e));
     cleanup_free char *seen = path_join(v->mountpoint, "file");
     assert_true(fs_exists(seen));
     assert_int_equal(open(seen, O_WRONLY | O_CLOEXEC), -1);
     assert_int_equal(errno, EROFS);
-    assert_err(local()->remove(root, v, &e), ERR_CONFLICT);
+    assert_err(local()->remove(&env, v, &e), ERR_CONFLICT);
     assert_true(fs_exists(file));
-    assert_ok(local()->ensure_unmounted(root, v, &e));
-    assert_ok(local()->remove(root, v, &e));
+    assert_ok(local()->ensure_unmounted(&env, v, "user", true, &e));
+    assert_ok(local()->remove(&env, v, &e));
     assert_true(fs_exists(file));
     volume_unref(v);
 }
@@ -259,14 +267,14 @@ static void a_mount_that_fails_says_what_and_why_in_dockers_words(void **state)
 
     (void)state;
     ROOT_OR_SKIP();
-    assert_int_equal(local()->ensure(root, v, &e), 0);
-    assert_int_equal(local()->ensure_mounted(root, v, &e), -1);
+    assert_int_equal(local()->ensure(&env, v, &e), 0);
+    assert_int_equal(mount_it(v, &e), -1);
     snprintf(expect, sizeof(expect),
              "error while mounting volume '%s': failed to mount local volume: mount "
              "/nonexistent:%s, flags: 0x1000: No such file or directory",
              v->mountpoint, v->mountpoint);
     assert_string_equal(e.msg, expect);
-    assert_int_equal(local()->remove(root, v, &e), 0);
+    assert_int_equal(local()->remove(&env, v, &e), 0);
     volume_unref(v);
 }
 
@@ -276,14 +284,14 @@ static void an_administrators_mount_is_left_alone(void **state)
 
     (void)state;
     ROOT_OR_SKIP();
-    assert_ok(local()->ensure(root, v, &e));
+    assert_ok(local()->ensure(&env, v, &e));
     assert_int_equal(mount("tmpfs", v->mountpoint, "tmpfs", 0, NULL), 0);
-    assert_ok(local()->ensure_mounted(root, v, &e));
-    assert_ok(local()->ensure_unmounted(root, v, &e));
+    assert_ok(mount_it(v, &e));
+    assert_ok(local()->ensure_unmounted(&env, v, "user", true, &e));
     assert_int_equal(count_mounts(v->mountpoint), 1);
-    assert_err(local()->remove(root, v, &e), ERR_CONFLICT);
+    assert_err(local()->remove(&env, v, &e), ERR_CONFLICT);
     umount2(v->mountpoint, MNT_DETACH);
-    assert_ok(local()->remove(root, v, &e));
+    assert_ok(local()->remove(&env, v, &e));
     volume_unref(v);
 }
 
