@@ -12,9 +12,11 @@
 #include "logdrivers/logdrivers.h"
 #include "logdrivers/remote_opts.h"
 
-#define CACHE_DRIVER "local"
-#define CACHE_FILE   "container-cached.log"
-#define CACHE_PREFIX "cache-"
+#define CACHE_DRIVER   "local"
+#define CACHE_FILE     "container-cached.log"
+#define CACHE_PREFIX   "cache-"
+#define CACHE_MAX_SIZE "20m" /* as documented by Docker */
+#define CACHE_MAX_FILE "5"
 
 static const struct log_driver_ops *cache_driver(void)
 {
@@ -32,6 +34,9 @@ static char *cache_path(const char *path)
 
 static void cache_opts(const struct kvs *opts, struct kvs *out)
 {
+    /* A copy is bounded, whatever the driver's own defaults are. */
+    kvs_set(out, "max-size", CACHE_MAX_SIZE);
+    kvs_set(out, "max-file", CACHE_MAX_FILE);
     for (size_t i = 0; i < opts->n; i++)
         if (str_starts(opts->v[i].k, CACHE_PREFIX) && !str_eq(opts->v[i].k, "cache-disabled"))
             kvs_set(out, opts->v[i].k + strlen(CACHE_PREFIX), opts->v[i].v);

@@ -109,6 +109,7 @@ int run_bundle_start_args(const struct runtime_linux *rl, const struct container
 
 /* ------------------------------------------------------------------ run_log.c */
 struct log_attrs_source;
+char *run_log_program(const struct runtime_linux *rl); /* ballast-log; caller frees */
 /* One key more of them, for a log that is delivered elsewhere. */
 int run_log_write(const struct runtime_linux *rl, const struct container *c,
                   const struct run_spec *s, const struct log_attrs_source *src, struct jsonw *w,

@@ -146,9 +146,9 @@ static const char *cgroup_kind(void)
 void doctor_report(struct runtime *rt, struct strv *lines)
 {
     static const char *const namespaces[] = {"mnt", "pid", "net", "ipc", "uts", "cgroup"};
+    cleanup_free char *log_program = run_log_program(runtime_linux_of(rt));
     const char *kind = cgroup_kind();
 
-    (void)rt;
     for (size_t i = 0; i < ARRAY_LEN(namespaces); i++) {
         cleanup_free char *feature = str_printf("namespace-%s", namespaces[i]);
 
@@ -165,6 +165,8 @@ void doctor_report(struct runtime *rt, struct strv *lines)
     }
     for (size_t i = 0; i < ARRAY_LEN(probes); i++)
         add(lines, probes[i].feature, probes[i].probe(), probes[i].without);
+    add(lines, "ballast-log", access(log_program, X_OK) == 0,
+        "journald, syslog and the other remote log drivers");
 }
 
 /* ------------------------------------------------------------------ limits */

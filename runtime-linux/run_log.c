@@ -22,7 +22,7 @@
 #define LOG_PROGRAM "ballast-log"
 
 /* Installed beside the shim. */
-static char *program_path(const struct runtime_linux *rl)
+char *run_log_program(const struct runtime_linux *rl)
 {
     cleanup_free char *dir = path_dir(rl->shim_path);
 
@@ -92,7 +92,7 @@ int run_log_write(const struct runtime_linux *rl, const struct container *c,
     const struct log_driver_ops *driver = log_driver_find(s->log_driver);
     cleanup_buf struct buf tag = BUF_INIT(LOG_ATTRS_MAX);
     cleanup_kvs struct kvs attrs = {0};
-    cleanup_free char *program = program_path(rl);
+    cleanup_free char *program = run_log_program(rl);
 
     if (!driver || !driver->remote)
         return 0;
