@@ -325,7 +325,10 @@ static int wait_until_open(struct shim_remote *r, struct err *e)
         return -1;
     if (v.kind == LOG_FRAME_READY)
         return 0;
-    return err_set(e, ERR_INTERNAL, "%.*s", (int)v.rest_len, v.rest);
+    err_fill(e, ERR_INTERNAL, "%.*s", (int)v.rest_len, v.rest);
+    if (strstr(e->msg, "no such file or directory")) /* the caller's mistake, for dockerd */
+        e->kind = ERR_INVALID;
+    return -1;
 }
 
 /* A file in memory: it is not in ours, and each instance of the program reads it anew. */

@@ -170,6 +170,7 @@ START_FAILS = [
     ("gelf", {"gelf-address": "tcp://127.0.0.1:1"},
      "gelf: cannot connect to GELF endpoint: 127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused"),
     ("fluentd", {}, "dial tcp 127.0.0.1:24224: connect: connection refused"),
+    ("fluentd", {"fluentd-address": "unix:///x"}, "dial unix /x: connect: no such file or directory"),
     ("splunk", {}, "splunk: splunk-url is expected"),
     ("splunk", {"splunk-url": "http://127.0.0.1:1/x"}, "splunk: expected format scheme://dns_name_or_ip:port for splunk-url"),
     ("splunk", {"splunk-url": "http://127.0.0.1:1"}, "splunk: splunk-token is expected"),
@@ -185,7 +186,7 @@ def test_a_driver_that_cannot_be_opened_fails_the_start_and_leaves_nothing(clean
         cid = json.loads(create(clean, driver, options)[2])["Id"]
         status, _, body = clean.http("POST", f"/containers/{cid}/start")
         assert (status, json.loads(body)["message"]) == (
-            500, "failed to create task for container: failed to initialize logging driver: " + words)
+            400 if "no such file" in words else 500, "failed to create task for container: failed to initialize logging driver: " + words)
         assert clean.inspect(cid)["State"]["Status"] in ("created", "exited")
     assert not log_programs(clean)
 
