@@ -69,6 +69,9 @@ int ballast_explain(struct request *rq, struct err *e)
         jsonw_obj(&w);
         jsonw_key(&w, "time");
         jsonw_time(&w, x.lines[i].time_ns);
+        jsonw_key(&w, "last");
+        jsonw_time(&w, x.lines[i].last_ns);
+        jsonw_ki64(&w, "count", x.lines[i].count);
         jsonw_kstr(&w, "text", x.lines[i].text);
         jsonw_end_obj(&w);
     }

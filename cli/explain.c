@@ -12,10 +12,15 @@ struct explain_options {
 /* "2026-11-24T03:00:00.123Z" without what nobody reads. */
 static void print_line(const struct json *line)
 {
-    const char *time = json_get_str(line, "time");
+    const char *time = json_get_str(line, "time"), *last = json_get_str(line, "last");
+    int64_t count = json_get_i64(line, "count");
 
-    printf("  %.10s %.8s  %s\n", time, strlen(time) > 11 ? time + 11 : "",
+    printf("  %.10s %.8s  %s", time, strlen(time) > 11 ? time + 11 : "",
            json_get_str(line, "text"));
+    if (count > 1)
+        printf(" (%lld times, the last at %.10s %.8s)", (long long)count, last,
+               strlen(last) > 11 ? last + 11 : "");
+    printf("\n");
 }
 
 static int run_explain(struct cli *cli, void *options, const struct strv *args, struct err *e)

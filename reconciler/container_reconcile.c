@@ -104,7 +104,7 @@ static int start_failed(struct engine *g, struct container **c, int64_t generati
     if (container_change(g, (*c)->id, container_durable(*c), write_failure, &f, c, e))
         return -1;
     if (!by_policy)
-        waits_wake(g, *c, true, false);
+        waits_wake(g, *c, false, false); /* not the next exit's: there was none */
     queue_container(g, (*c)->id, 0); /* --rm removes it; the policy waits for its time */
     *e = *why;
     return START_FAILED;

@@ -175,7 +175,8 @@ void execs_of(struct engine *g, const char *container_id, struct strv *ids);
 /* ---------------------------------------------------------------- explain */
 
 struct explained {
-    int64_t time_ns;
+    int64_t time_ns, last_ns; /* when it happened first and last, count times in a row */
+    int64_t count;
     char *text;
 };
 /* Why a container is in its state: a sentence each about now and next, and what led to it. */

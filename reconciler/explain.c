@@ -2,7 +2,8 @@
  * explain: why a container is in its state, told from its record and from the stored events.
  *
  * The answer is a sentence about now, a sentence about what will happen next, and the history line
- * by line, oldest first.  Only what was written down is told; nothing is guessed.
+ * by line, oldest first.  An end and the restart that follows from it are one line, and a restart
+ * loop is one line that is counted.  Only what was written down is told; nothing is guessed.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "reconciler/engine_internal.h"
 
 #define LINES_MAX 50
+#define BY_POLICY "restart policy" /* see ensure_running() */
 
 void explanation_release(struct explanation *x)
 {
@@ -64,31 +66,44 @@ static char *exit_text(int code)
 }
 
 /* "api uid=1000 pid=17" for people: who asked. */
-static char *who(const char *by)
+static char *who(const char *preposition, const char *by)
 {
+    long long uid;
+
     if (!*by)
         return xstrdup("");
-    if (str_starts(by, "api "))
-        return str_printf(" by a client of the API (%s)", by + strlen("api "));
-    return str_printf(" by %s", by);
+    if (sscanf(by, "api uid=%lld", &uid) == 1)
+        return str_printf(" %s uid %lld", preposition, uid);
+    return str_printf(" %s %s", preposition, str_eq(by, BY_POLICY) ? "its restart policy" : by);
 }
 
 /* ------------------------------------------------------------ history */
 
 struct history {
     struct explanation *x;
-    bool ended;    /* the last event but this was an end */
-    char *last_by; /* who has asked for the end, "" */
+    char *end;     /* how the last life ended; NULL: it has not */
+    bool end_told; /* and the last line says so */
+    char *hold;    /* "`docker stop` of uid 1000": the last that asked for an end; NULL */
     bool out_of_memory;
+    int64_t restarted_ns; /* by the policy, the last time */
+    char *restarted_for;  /* what had ended it then; NULL: never */
 };
+
+static void note_hold(struct history *h, const char *command, const struct event *ev)
+{
+    cleanup_free char *of = who("of", attribute(ev, "by"));
+
+    free(h->hold);
+    h->hold = str_printf("`docker %s`%s", command, of);
+}
 
 static char *tell_kill(const struct event *ev, struct history *h)
 {
     int sig = number(ev, "signal");
     const char *name = signal_name(sig);
-    cleanup_free char *by = who(attribute(ev, "by"));
+    cleanup_free char *by = who("by", attribute(ev, "by"));
 
-    str_set(&h->last_by, attribute(ev, "by"));
+    note_hold(h, "kill", ev);
     return name ? str_printf("%s was sent%s", name, by)
                 : str_printf("signal %d was sent%s", sig, by);
 }
@@ -96,20 +111,34 @@ static char *tell_kill(const struct event *ev, struct history *h)
 static char *tell_die(const struct event *ev, struct history *h)
 {
     cleanup_free char *code = exit_text(number(ev, "exitCode"));
-    const char *oom = h->out_of_memory ? ", out of memory" : "";
 
-    h->ended = true;
-    h->out_of_memory = false;
-    return str_printf("ended after %s s: %s%s", attribute(ev, "execDuration"), code, oom);
+    free(h->end);
+    h->end = str_printf("%s%s", code,
+                        h->out_of_memory && number(ev, "exitCode") ? ", out of memory" : "");
+    return str_printf("ended after %s s: %s", attribute(ev, "execDuration"), h->end);
 }
 
 static char *tell_start(const struct event *ev, struct history *h)
 {
-    cleanup_free char *by = who(attribute(ev, "by"));
-    bool again = h->ended && !*attribute(ev, "by");
+    cleanup_free char *by = who("by", attribute(ev, "by"));
+    struct explanation *x = h->x;
 
-    h->ended = false;
-    return again ? xstrdup("started again") : str_printf("started%s", by);
+    h->out_of_memory = false;
+    if (!str_eq(attribute(ev, "by"), BY_POLICY) || !h->end)
+        return str_printf("started%s", by);
+    h->restarted_ns = ev->time_ns;
+    str_set(&h->restarted_for, h->end);
+    if (h->end_told && x->n) /* that line would say the same */
+        free(x->lines[--x->n].text);
+    return str_printf("restarted%s: %s", by, h->end);
+}
+
+static char *tell_stop(const struct event *ev, struct history *h)
+{
+    cleanup_free char *by = who("by", attribute(ev, "by"));
+
+    note_hold(h, "stop", ev);
+    return str_printf("stopped%s", by);
 }
 
 static char *tell_oom(const struct event *ev, struct history *h)
@@ -133,14 +162,14 @@ static char *tell_plain(const struct event *ev, struct history *h)
         const char *action, *text;
     } rows[] = {
         {"create",  "created"                },
-        {"stop",    "stopped"                },
         {"restart", "restarted"              },
         {"pause",   "paused"                 },
         {"unpause", "continued"              },
         {"update",  "its limits were changed"},
+        {"commit",  "made into an image"     },
         {"rename",  "renamed"                },
     };
-    cleanup_free char *by = who(attribute(ev, "by"));
+    cleanup_free char *by = who("by", attribute(ev, "by"));
 
     (void)h;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
@@ -151,8 +180,14 @@ static char *tell_plain(const struct event *ev, struct history *h)
 
 static void add_line(struct explanation *x, int64_t time_ns, char *text)
 {
-    struct explained *line;
+    struct explained *line = x->n ? &x->lines[x->n - 1] : NULL;
 
+    if (line && str_eq(line->text, text)) {
+        line->last_ns = time_ns;
+        line->count++;
+        free(text);
+        return;
+    }
     if (x->n == LINES_MAX) { /* the newest are the ones that explain */
         free(x->lines[0].text);
         memmove(x->lines, x->lines + 1, (x->n - 1) * sizeof(*x->lines));
@@ -160,8 +195,7 @@ static void add_line(struct explanation *x, int64_t time_ns, char *text)
         x->cut = true;
     }
     line = ARRAY_ADD(x->lines, x->n);
-    line->time_ns = time_ns;
-    line->text = text;
+    *line = (struct explained){time_ns, time_ns, 1, text};
 }
 
 static int tell(void *arg, const struct event *ev, struct err *e)
@@ -174,6 +208,7 @@ static int tell(void *arg, const struct event *ev, struct err *e)
         {"die",           tell_die   },
         {"start",         tell_start },
         {"oom",           tell_oom   },
+        {"stop",          tell_stop  },
         {"health_status", tell_health},
         {"",              tell_plain },
     };
@@ -186,8 +221,10 @@ static int tell(void *arg, const struct event *ev, struct err *e)
         if (str_starts(ev->action, rows[i].action)) {
             char *text = rows[i].fn(ev, h);
 
-            if (text)
+            if (text) {
                 add_line(h->x, ev->time_ns, text);
+                h->end_told = str_eq(ev->action, "die");
+            }
             break;
         }
     return 0;
@@ -209,15 +246,34 @@ static char *tell_exited(const struct container *c, const struct history *h)
 {
     cleanup_free char *code = exit_text(c->state.exit_code);
     cleanup_free char *when = since(c->state.finished_ns);
-    cleanup_free char *by = who(h->last_by ? h->last_by : "");
+    const char *oom = c->state.oom_killed ? ", out of memory" : "";
 
     if (!str_empty(c->state.error))
         return str_printf("it does not run%s: %s", when, c->state.error);
-    if (c->state.oom_killed)
-        return str_printf("it does not run%s: %s, out of memory", when, code);
     if (c->state.manually_stopped)
-        return str_printf("it does not run%s: it was stopped%s; %s", when, by, code);
+        return str_printf("it does not run%s: it is held by %s; %s%s", when,
+                          h->hold ? h->hold : "a stop", code, oom);
+    if (c->state.oom_killed)
+        return str_printf("it does not run%s: %s%s", when, code, oom);
     return str_printf("it does not run%s: it ended by itself, %s", when, code);
+}
+
+static char *tell_running(const struct container *c, const struct history *h)
+{
+    cleanup_free char *started = since(c->state.started_ns);
+    cleanup_buf struct buf b = BUF_INIT(64 * 1024);
+    char text[TIME_TEXT_MAX];
+
+    buf_addf(&b, "it runs%s", started);
+    if (!str_empty(c->state.health))
+        buf_addf(&b, ", and is %s", c->state.health);
+    if (c->state.oom_killed)
+        buf_addf(&b, "; a process of it was killed, out of memory");
+    if (h->restarted_for) {
+        time_format(h->restarted_ns - h->restarted_ns % NS_PER_SEC, text);
+        buf_addf(&b, "; it was restarted at %s: %s", text, h->restarted_for);
+    }
+    return buf_take(&b);
 }
 
 static char *tell_state(const struct container *c, const struct history *h)
@@ -231,8 +287,7 @@ static char *tell_state(const struct container *c, const struct history *h)
                    ? xstrdup("it was created and has never been started")
                    : str_printf("it could not be started: %s", c->state.error);
     case STATUS_RUNNING:
-        return str_printf("it runs%s%s%s", started, str_empty(c->state.health) ? "" : ", and is ",
-                          c->state.health ? c->state.health : "");
+        return tell_running(c, h);
     case STATUS_PAUSED:
         return str_printf("it is paused; it runs%s", started);
     case STATUS_RESTARTING:
@@ -270,13 +325,14 @@ static char *tell_next(struct engine *g, const struct container *c)
     }
     if (c->state.manually_stopped)
         return xstrdup(c->app[0] ? "the stop is held: the app does not start it until `start`"
-                                 : "it stays down until it is started");
-    if (c->app[0])
-        return str_printf("app %s decides", c->app);
-    return c->spec->restart == RESTART_ON_FAILURE && c->state.exit_code
-               ? str_printf("its restart policy has given up after %lld attempts",
-                            (long long)c->state.restart_count)
-               : xstrdup("it stays down until it is started");
+                       : c->spec->restart == RESTART_ALWAYS
+                           ? "it stays down until it is started, or the machine boots"
+                           : "it stays down until it is started");
+    if (!container_restarts_left(c->spec, &c->state))
+        return str_printf("its restart policy (%s) has given up after %lld restarts in a row",
+                          policy, (long long)c->state.restart_tries);
+    return c->app[0] ? str_printf("app %s decides", c->app)
+                     : xstrdup("it stays down until it is started");
 }
 
 int containers_explain(struct engine *g, const char *ref, struct explanation *out, struct err *e)
@@ -295,6 +351,8 @@ int containers_explain(struct engine *g, const char *ref, struct explanation *ou
     } else {
         explanation_release(out);
     }
-    free(h.last_by);
+    free(h.end);
+    free(h.hold);
+    free(h.restarted_for);
     return r;
 }

@@ -23,7 +23,7 @@ def test_each_state_is_explained(clean):
     clean.docker("unpause", "ex3")
     clean.docker("stop", "-t", "5", "ex3")
     said = explain(clean, "ex3")
-    assert "it was stopped by a client of the API (uid=0" in said and "SIGTERM was sent" in said
+    assert "it is held by `docker stop` of uid 0; exit code" in said and "SIGTERM was sent" in said
     clean.docker("start", "ex3", check=False)
     failed = clean.docker("run", "--name", "ex4", "busybox", "/nope", check=False)
     assert failed.returncode == 127
@@ -36,7 +36,7 @@ def test_restarts_and_memory_are_explained(clean):
     os.kill(pid, signal.SIGKILL)
     conftest.wait_for("it is back", lambda: clean.inspect("ex5")["State"]["Pid"] not in (0, pid))
     said = explain(clean, "ex5")
-    assert "exit code 137 (killed: SIGKILL)" in said and "started again" in said and "its restart policy (always) decides" in said
+    assert "exit code 137 (killed: SIGKILL)" in said and "restarted by its restart policy: exit code 137" in said and "its restart policy (always) decides" in said
     clean.docker("run", "--name", "ex6", "-m", "16m", "--memory-swap", "16m", "busybox", "sh", "-c",
                  "dd if=/dev/zero of=/dev/null bs=64M count=1", check=False)
     assert "out of memory" in explain(clean, "ex6") and "the memory limit was reached" in explain(clean, "ex6")

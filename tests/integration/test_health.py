@@ -111,12 +111,12 @@ def test_an_agent_that_comes_back_goes_on_probing(clean):
 
 
 def test_an_unhealthy_container_is_restarted_on_request(clean):
-    make(clean, "he9", ["CMD-SHELL", "test ! -e /sick"], retries=1, labels={"ballast.on-unhealthy": "restart"})
+    make(clean, "he9", ["CMD-SHELL", "test ! -e /sick"], retries=1, labels={"ballast.on-unhealthy": "restart"},
+         cmd=("sh", "-c", "rm -f /sick; exec sleep 1000"))
     becomes(clean, "he9", "healthy")
     pid = clean.inspect("he9")["State"]["Pid"]
     clean.docker("exec", "he9", "sh", "-c", "touch /sick")
     conftest.wait_for("it has been restarted", lambda: clean.inspect("he9")["State"]["Pid"] not in (0, pid))
-    clean.docker("exec", "he9", "rm", "/sick")
     becomes(clean, "he9", "healthy")
     assert "health check" in [e["Actor"]["Attributes"].get("by") for e in events(clean) if e["Action"] == "kill"]
 

@@ -1,6 +1,6 @@
 /*
- * A container's life over several processes: what brings it back and how often, and what counts as
- * asked for.
+ * A container's life over several processes: what brings it back and how often, what counts as
+ * asked for, and how it is told afterwards.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -205,6 +205,88 @@ static void each_time_out_of_memory_is_told_once_and_before_the_end(void **state
     assert_false(ended->state.oom_killed);
 }
 
+/* ------------------------------------------------------------ told */
+
+/* The two sentences and the lines, as `ballast explain` has them. */
+static char *explained(const char *id)
+{
+    cleanup_explanation struct explanation x = {0};
+    cleanup_buf struct buf b = BUF_INIT(1024 * 1024);
+
+    assert_ok(containers_explain(g, id, &x, &e));
+    buf_addf(&b, "%s. %s.\n", x.state, x.next);
+    for (size_t i = 0; i < x.n; i++)
+        buf_addf(&b, "%lld %s\n", (long long)x.lines[i].count, x.lines[i].text);
+    return buf_take(&b);
+}
+
+#define TELLS(text, what) assert_non_null(strstr(text, what))
+
+static void a_restart_loop_is_one_line_and_its_reason_is_told(void **state)
+{
+    cleanup_free char *id = make("loop", RESTART_ON_FAILURE, 3, 0, NULL);
+    cleanup_free char *text = NULL;
+
+    (void)state;
+    world.exit_fast = true;
+    world.exit_code = 7;
+    assert_ok(containers_start(g, id, "api uid=7 pid=1", NULL, &e));
+    wait_status(id, STATUS_EXITED);
+    text = explained(id);
+    TELLS(text, "its restart policy (on-failure) has given up after 3 restarts in a row.");
+    TELLS(text, "1 created by uid 7\n1 started by uid 7\n"
+                "3 restarted by its restart policy: exit code 7\n"
+                "1 ended after 0 s: exit code 7\n");
+}
+
+static void who_holds_a_container_is_told(void **state)
+{
+    cleanup_free char *id = make("held", RESTART_ALWAYS, 0, 0, NULL);
+    cleanup_free char *text = NULL;
+
+    (void)state;
+    assert_ok(containers_start(g, id, "api uid=7 pid=1", NULL, &e));
+    assert_ok(containers_stop(g, id, NULL, -1, "api uid=1000 pid=9", NULL, &e));
+    text = explained(id);
+    TELLS(text, "it is held by `docker stop` of uid 1000; exit code ");
+    TELLS(text, "it stays down until it is started, or the machine boots.");
+}
+
+static void why_a_running_container_was_restarted_is_told(void **state)
+{
+    cleanup_free char *id = make("back", RESTART_ALWAYS, 0, 0, NULL);
+    cleanup_free char *text = NULL;
+    struct world_container *w;
+
+    (void)state;
+    assert_ok(containers_start(g, id, "test", NULL, &e));
+    w = world_find(id);
+    w->o.oom_killed = true;
+    w->o.ooms = 1;
+    world_exit(id, 137);
+    for (int k = 0; k < 2500 && world.starts < 2; k++)
+        time_sleep_ms(2);
+    wait_status(id, STATUS_RUNNING);
+    text = explained(id);
+    TELLS(text, "; it was restarted at ");
+    TELLS(text, ": exit code 137 (killed: SIGKILL), out of memory. ");
+}
+
+static void the_state_of_what_was_never_started_is_told(void **state)
+{
+    cleanup_free char *id = make("idle", RESTART_NO, 0, 0, NULL);
+    cleanup_free char *fresh = explained(id), *failed = NULL;
+    struct explanation none = {0};
+
+    (void)state;
+    TELLS(fresh, "it was created and has never been started");
+    world.fail_starts = 1;
+    assert_err(containers_start(g, id, "test", NULL, &e), ERR_IO);
+    failed = explained(id);
+    TELLS(failed, "it could not be started: ");
+    assert_err(containers_explain(g, "nobody", &none, &e), ERR_NOT_FOUND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,6 +299,10 @@ int main(void)
         T(with_a_stop_signal_of_its_own_another_signal_is_a_message),
         T(each_time_out_of_memory_is_told_once_and_before_the_end),
         T(between_two_lives_start_is_done_already_and_kill_calls_it_off),
+        T(a_restart_loop_is_one_line_and_its_reason_is_told),
+        T(who_holds_a_container_is_told),
+        T(why_a_running_container_was_restarted_is_told),
+        T(the_state_of_what_was_never_started_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
