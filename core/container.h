@@ -81,6 +81,26 @@ struct device_map {
     char *host_path, *container_path, *permissions;
 };
 
+/* HostConfig.BlkioWeightDevice, BlkioDeviceReadBps and its like. */
+struct device_rate {
+    char *path;   /* on the host */
+    int64_t rate; /* bytes or operations per second; or a weight */
+};
+enum device_limit {
+    DEVICE_WEIGHT,
+    DEVICE_READ_BPS,
+    DEVICE_WRITE_BPS,
+    DEVICE_READ_IOPS,
+    DEVICE_WRITE_IOPS,
+    DEVICE_LIMITS
+};
+struct device_rates {
+    struct device_rate *v;
+    size_t n;
+};
+
+void device_rates_release(struct device_rates *r);
+
 struct health_spec {
     bool set;
     struct strv test; /* {"NONE"} | {"CMD", ...} | {"CMD-SHELL", text}; empty: inherit */
@@ -125,6 +145,7 @@ struct container_spec {
     int64_t nano_cpus, cpu_period, cpu_quota, cpu_rt_period, cpu_rt_runtime;
     char *cpuset_cpus, *cpuset_mems, *cgroup_parent;
     int64_t blkio_weight, pids_limit /* 0: unset, -1: unlimited */;
+    struct device_rates device_rates[DEVICE_LIMITS];
     bool oom_kill_disable;
     struct device_map *devices;
     size_t n_devices;

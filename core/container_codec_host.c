@@ -398,22 +398,11 @@ const struct spec_codec codec_init = {init_decode, init_encode, init_absent, ini
 
 /* ------------------------------------------------------------ what must be empty */
 
-static int unsupported_decode(const struct json *j, struct container_spec *s, bool stored,
-                              struct err *e)
-{
-    (void)s;
-    (void)stored;
-    return refuse_unsupported(j, e);
-}
-
 static bool always_absent(const struct container_spec *s)
 {
     (void)s;
     return true;
 }
-
-const struct spec_codec codec_unsupported_list = {unsupported_decode, NULL, always_absent, NULL,
-                                                  NULL};
 
 /* No device driver is built in, so every request fails as moby's does when none matches. */
 static int device_requests_decode(const struct json *j, struct container_spec *s, bool stored,

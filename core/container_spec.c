@@ -68,8 +68,6 @@ struct row {
         .section = (sec), .key = (name), .type = T_CODEC, .codec = &(c), .absent = "null", \
         __VA_ARGS__                                                                        \
     }
-/* Kept as null or [] for inspect; anything in it is refused by name. */
-#define UNSUPPORTED(sec, key) CODEC(sec, key, codec_unsupported_list, .flags = LIST)
 
 /* clang-format off: one row, one line */
 static const struct row rows[] = {
@@ -140,11 +138,11 @@ static const struct row rows[] = {
     I64(SEC_HOST, "NanoCpus", nano_cpus),
     STR(SEC_HOST, "CgroupParent", cgroup_parent),
     I64(SEC_HOST, "BlkioWeight", blkio_weight),
-    UNSUPPORTED(SEC_HOST, "BlkioWeightDevice"),
-    UNSUPPORTED(SEC_HOST, "BlkioDeviceReadBps"),
-    UNSUPPORTED(SEC_HOST, "BlkioDeviceWriteBps"),
-    UNSUPPORTED(SEC_HOST, "BlkioDeviceReadIOps"),
-    UNSUPPORTED(SEC_HOST, "BlkioDeviceWriteIOps"),
+    CODEC(SEC_HOST, "BlkioWeightDevice", codec_weight_device, .flags = LIST),
+    CODEC(SEC_HOST, "BlkioDeviceReadBps", codec_read_bps, .flags = LIST),
+    CODEC(SEC_HOST, "BlkioDeviceWriteBps", codec_write_bps, .flags = LIST),
+    CODEC(SEC_HOST, "BlkioDeviceReadIOps", codec_read_iops, .flags = LIST),
+    CODEC(SEC_HOST, "BlkioDeviceWriteIOps", codec_write_iops, .flags = LIST),
     I64(SEC_HOST, "CpuPeriod", cpu_period),
     I64(SEC_HOST, "CpuQuota", cpu_quota),
     I64(SEC_HOST, "CpuRealtimePeriod", cpu_rt_period),

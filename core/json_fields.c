@@ -100,12 +100,3 @@ int want_type(const struct json *j, enum json_type type, struct err *e)
     return err_set(e, ERR_INVALID, "%s: must be %s", j->path[0] ? j->path : "the body",
                    type == JSON_OBJECT ? "an object" : "an array");
 }
-
-int refuse_unsupported(const struct json *j, struct err *e)
-{
-    if (json_typeof(j) != JSON_ARRAY)
-        return err_set(e, ERR_INVALID, "%s: must be an array", j->path);
-    if (json_len(j) == 0)
-        return 0;
-    return err_set(e, ERR_UNSUPPORTED, "%s is not supported", j->path);
-}

@@ -149,6 +149,11 @@ int create_for_host(struct engine *g, struct container_spec *s, struct strv *war
                  "Your kernel does not support OomKillDisable. OomKillDisable discarded.");
         s->oom_kill_disable = false;
     }
+    if (s->device_rates[DEVICE_WEIGHT].n && lacks(g, "blkio.weight_device")) {
+        strv_add(warnings, "Your kernel does not support Block I/O weight_device" CGROUP_MISSING
+                           "Weight-device discarded.");
+        device_rates_release(&s->device_rates[DEVICE_WEIGHT]);
+    }
     return check_processors(g, s, warnings, e);
 }
 

@@ -222,9 +222,10 @@ int adopt_update(struct runtime *rt, const char *id, const struct container_spec
     if (find_cgroup(rt, id, &path, &pid, e))
         return -1;
     jsonw_obj(&w);
-    oci_write_limits(s, &w);
-    jsonw_end_obj(&w);
     oci_resources_init(&limits);
+    if (oci_write_limits(s, &w, e))
+        return -1;
+    jsonw_end_obj(&w);
     r = buf_check(&text, "limits", e) || oci_resources_parse(text.data, text.len, &limits, e) ||
                 cgroup_open(path, &cg, e)
             ? -1

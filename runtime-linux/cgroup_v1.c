@@ -175,7 +175,8 @@ static int apply_blkio(struct cgroup *cg, const struct oci_resources *r, struct 
         [OCI_THROTTLE_RBPS] = "blkio.throttle.read_bps_device",
         [OCI_THROTTLE_WBPS] = "blkio.throttle.write_bps_device",
         [OCI_THROTTLE_RIOPS] = "blkio.throttle.read_iops_device",
-        [OCI_THROTTLE_WIOPS] = "blkio.throttle.write_iops_device"};
+        [OCI_THROTTLE_WIOPS] = "blkio.throttle.write_iops_device",
+        [OCI_THROTTLE_WEIGHT] = "blkio.weight_device"};
     static const char *const weights[] = {"blkio.weight", "blkio.bfq.weight"};
     const char *dir = cgroup_dir(cg, "blkio");
 
@@ -187,7 +188,11 @@ static int apply_blkio(struct cgroup *cg, const struct oci_resources *r, struct 
 
             if (!dir)
                 return cgroup_no_controller("block I/O", "blkio", e);
-            if (cgroup_write(dir, files[k], text, e))
+            if (cgroup_write(dir,
+                             k == OCI_THROTTLE_WEIGHT && !cgroup_file_exists(dir, files[k])
+                                 ? "blkio.bfq.weight_device"
+                                 : files[k],
+                             text, e))
                 return -1;
         }
     if (!set(r->blkio_weight))

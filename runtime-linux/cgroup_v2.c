@@ -176,12 +176,23 @@ static int write_io_weight(const char *dir, int64_t weight, struct err *e)
     return cgroup_write(dir, "io.weight", text, e);
 }
 
+static int write_device_weight(const char *dir, const struct oci_throttle *t, struct err *e)
+{
+    bool bfq = cgroup_file_exists(dir, "io.bfq.weight");
+    cleanup_free char *text =
+        str_printf("%lld:%lld %lld", (long long)t->major, (long long)t->minor,
+                   bfq ? (long long)t->rate : 1 + ((long long)t->rate - 10) * 9999 / 990);
+
+    return cgroup_write(dir, bfq ? "io.bfq.weight" : "io.weight", text, e);
+}
+
 static int apply_io(const char *dir, const struct oci_resources *r, struct err *e)
 {
     static const char *const keys[OCI_THROTTLE_KINDS] = {[OCI_THROTTLE_RBPS] = "rbps",
                                                          [OCI_THROTTLE_WBPS] = "wbps",
                                                          [OCI_THROTTLE_RIOPS] = "riops",
-                                                         [OCI_THROTTLE_WIOPS] = "wiops"};
+                                                         [OCI_THROTTLE_WIOPS] = "wiops",
+                                                         [OCI_THROTTLE_WEIGHT] = ""};
 
     for (size_t k = 0; k < OCI_THROTTLE_KINDS; k++)
         for (size_t i = 0; i < r->n_throttle[k]; i++) {
@@ -192,6 +203,11 @@ static int apply_io(const char *dir, const struct oci_resources *r, struct err *
 
             if (!has(dir, "io"))
                 return cgroup_no_controller("block I/O", "io", e);
+            if (k == OCI_THROTTLE_WEIGHT) {
+                if (write_device_weight(dir, t, e))
+                    return -1;
+                continue;
+            }
             if (cgroup_write(dir, "io.max", text, e))
                 return -1;
         }

@@ -215,6 +215,19 @@ static bool has_io_weight(void)
     return false;
 }
 
+static bool has_device_weight(void)
+{
+    const struct cgroup_host *h = cgroup_host();
+
+    if (h->v2)
+        return cgroup_has_controller("io");
+    for (size_t i = 0; i < h->n; i++)
+        if (str_eq(h->h[i].name, "blkio"))
+            return cgroup_file_exists(h->h[i].dir, "blkio.weight_device") ||
+                   cgroup_file_exists(h->h[i].dir, "blkio.bfq.weight_device");
+    return false;
+}
+
 bool doctor_supports(struct runtime *rt, const char *feature)
 {
     static const struct {
@@ -229,6 +242,7 @@ bool doctor_supports(struct runtime *rt, const char *feature)
         {"cpu",                     has_cpu           },
         {"cpuset",                  has_cpuset        },
         {"blkio.weight",            has_io_weight     },
+        {"blkio.weight_device",     has_device_weight },
         {"cgroup.v2",               is_v2             },
         {"apparmor",                has_apparmor      },
     };

@@ -263,7 +263,8 @@ static int read_throttles(const struct json *blkio, struct oci_resources *r, str
         [OCI_THROTTLE_RBPS] = "throttleReadBpsDevice",
         [OCI_THROTTLE_WBPS] = "throttleWriteBpsDevice",
         [OCI_THROTTLE_RIOPS] = "throttleReadIOPSDevice",
-        [OCI_THROTTLE_WIOPS] = "throttleWriteIOPSDevice"};
+        [OCI_THROTTLE_WIOPS] = "throttleWriteIOPSDevice",
+        [OCI_THROTTLE_WEIGHT] = "weightDevice"};
 
     for (size_t k = 0; k < OCI_THROTTLE_KINDS; k++) {
         struct json j = json_get(blkio, keys[k]);
@@ -275,7 +276,7 @@ static int read_throttles(const struct json *blkio, struct oci_resources *r, str
             struct oci_throttle *t = &r->throttle[k][r->n_throttle[k]++];
 
             if (get_i64(&item, "major", &t->major, e) || get_i64(&item, "minor", &t->minor, e) ||
-                get_u64(&item, "rate", &t->rate, e))
+                get_u64(&item, k == OCI_THROTTLE_WEIGHT ? "weight" : "rate", &t->rate, e))
                 return -1;
         }
     }

@@ -83,6 +83,7 @@ enum {
     OCI_THROTTLE_WBPS,
     OCI_THROTTLE_RIOPS,
     OCI_THROTTLE_WIOPS,
+    OCI_THROTTLE_WEIGHT, /* weightDevice: its rate is a weight */
     OCI_THROTTLE_KINDS
 };
 

@@ -12,7 +12,7 @@
 void oci_write_mounts(const struct run_spec *s, struct jsonw *w); /* oci_write_mounts.c */
 int oci_write_devices(const struct run_spec *s, struct jsonw *w, struct err *e) MUST_USE;
 /* Memory, CPU, processes and block devices, as keys of an object that is open in w. */
-void oci_write_limits(const struct container_spec *c, struct jsonw *w);
+int oci_write_limits(const struct container_spec *c, struct jsonw *w, struct err *e) MUST_USE;
 int oci_write_resources(const struct run_spec *s, struct jsonw *w, struct err *e) MUST_USE;
 
 /* Of the mode texts: "host", "container:...", "private", ... */

@@ -255,7 +255,39 @@ static void write_cpu(const struct container_spec *c, struct jsonw *w)
     jsonw_end_obj(w);
 }
 
-void oci_write_limits(const struct container_spec *c, struct jsonw *w)
+static int write_rates(const struct container_spec *c, struct jsonw *w, struct err *e)
+{
+    static const char *const keys[DEVICE_LIMITS] = {
+        [DEVICE_WEIGHT] = "weightDevice",
+        [DEVICE_READ_BPS] = "throttleReadBpsDevice",
+        [DEVICE_WRITE_BPS] = "throttleWriteBpsDevice",
+        [DEVICE_READ_IOPS] = "throttleReadIOPSDevice",
+        [DEVICE_WRITE_IOPS] = "throttleWriteIOPSDevice",
+    };
+
+    for (size_t k = 0; k < DEVICE_LIMITS; k++) {
+        if (c->device_rates[k].n == 0)
+            continue;
+        jsonw_key(w, keys[k]);
+        jsonw_arr(w);
+        for (size_t i = 0; i < c->device_rates[k].n; i++) {
+            const struct device_rate *r = &c->device_rates[k].v[i];
+            struct stat st;
+
+            if (stat(r->path, &st))
+                return err_os(e, errno, "stat %s", r->path);
+            jsonw_obj(w);
+            jsonw_ki64(w, "major", major(st.st_rdev));
+            jsonw_ki64(w, "minor", minor(st.st_rdev));
+            jsonw_ki64(w, k == DEVICE_WEIGHT ? "weight" : "rate", r->rate);
+            jsonw_end_obj(w);
+        }
+        jsonw_end_arr(w);
+    }
+    return 0;
+}
+
+int oci_write_limits(const struct container_spec *c, struct jsonw *w, struct err *e)
 {
     write_memory(c, w);
     write_cpu(c, w);
@@ -265,12 +297,13 @@ void oci_write_limits(const struct container_spec *c, struct jsonw *w)
         jsonw_ki64(w, "limit", c->pids_limit);
         jsonw_end_obj(w);
     }
-    if (c->blkio_weight) {
-        jsonw_key(w, "blockIO");
-        jsonw_obj(w);
-        jsonw_ki64(w, "weight", c->blkio_weight);
-        jsonw_end_obj(w);
-    }
+    jsonw_key(w, "blockIO");
+    jsonw_obj(w);
+    number(w, "weight", c->blkio_weight);
+    if (write_rates(c, w, e))
+        return -1;
+    jsonw_end_obj(w);
+    return 0;
 }
 
 int oci_write_resources(const struct run_spec *s, struct jsonw *w, struct err *e)
@@ -279,7 +312,8 @@ int oci_write_resources(const struct run_spec *s, struct jsonw *w, struct err *e
     jsonw_obj(w);
     if (write_device_rules(s, w, e))
         return -1;
-    oci_write_limits(s->spec, w);
+    if (oci_write_limits(s->spec, w, e))
+        return -1;
     jsonw_end_obj(w);
     return 0;
 }

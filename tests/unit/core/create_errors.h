@@ -382,12 +382,6 @@ static const struct create_case stricter[] = {
      "invalid port specification: \"0\""},
     {"{\"Image\":\"bb\",\"HostConfig\":{\"PortBindings\":{\"\":[{}]}}}",
      "invalid port specification: \"\""},
-    {"{\"Image\":\"bb\",\"HostConfig\":{\"BlkioWeightDevice\":[{\"Path\":\"/"
-     "nope\",\"Weight\":100}]}}",
-     "HostConfig.BlkioWeightDevice is not supported"},
-    {"{\"Image\":\"bb\",\"HostConfig\":{\"BlkioDeviceReadBps\":[{\"Path\":\"/"
-     "nope\",\"Rate\":100}]}}",
-     "HostConfig.BlkioDeviceReadBps is not supported"},
     {"{\"Image\":\"bb\",\"StopSignal\":\"-1\"}", "invalid signal: -1"},
     {"{\"Image\":\"bb\",\"Domainname\":\"foo bar\"}", "invalid domain name: \"foo bar\""},
 };
