@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/time.h"
 #include "cli/compose_files.h"
+#include "cli/files.h"
 #include "cli/http_client.h"
 #include "cli/plan_print.h"
 #include "cli/table.h"
@@ -53,9 +54,11 @@ static int run_plan(struct cli *cli, void *options, const struct strv *args, str
 
 static int run_diff(struct cli *cli, void *options, const struct strv *args, struct err *e)
 {
+    const struct compose_args *o = options;
     size_t changes = 0;
 
-    (void)args;
+    if (args->n) /* docker's meaning of the word */
+        return files_diff(cli, args->v[0], o->format, e);
     if (plan(cli, options, true, &changes, e))
         return -1;
     return changes ? 1 : 0;
@@ -441,12 +444,13 @@ const struct command cmd_plan = {
 
 const struct command cmd_diff = {
     .name = "diff",
-    .usage = "[-f FILE]",
-    .summary =
-        "Show what differs between the file and the machine; exit code 1 when something does",
+    .usage = "[-f FILE] | CONTAINER",
+    .summary = "Show what differs between the file and the machine; exit code 1 when something "
+               "does.  With a container: what it has changed in its files",
     .flags = plan_flags,
     .n_flags = ARRAY_LEN(plan_flags),
     .options_size = sizeof(struct compose_args),
+    .max_args = 1,
     .run = run_diff,
     .failure = 2,
 };

@@ -186,14 +186,14 @@ int client_hijack(struct cli *cli, const struct target *t, const struct buf *bod
     return read_head(out, "POST", e);
 }
 
-int client_upload(struct cli *cli, const struct target *t, const char *type, client_read_fn *read,
-                  void *arg, struct reply *out, struct err *e)
+int client_upload(struct cli *cli, const char *method, const struct target *t, const char *type,
+                  client_read_fn *read, void *arg, struct reply *out, struct err *e)
 {
     cleanup_buf struct buf head = BUF_INIT(HTTP_HEAD_MAX);
     cleanup_free char *chunk = xmalloc(256 * 1024);
     size_t got;
 
-    if (start_head(&head, "POST", t, e))
+    if (start_head(&head, method, t, e))
         return -1;
     http_add_header(&head, "Content-Type", type);
     http_add_header(&head, "Transfer-Encoding", "chunked");
@@ -211,7 +211,7 @@ int client_upload(struct cli *cli, const struct target *t, const char *type, cli
             struct err answer = ERR_INIT;
 
             /* An agent that has seen enough has answered: its words are better than ours. */
-            if (!read_head(out, "POST", &answer))
+            if (!read_head(out, method, &answer))
                 return 0;
             if (out->head.status >= 400)
                 *e = answer;
@@ -220,7 +220,7 @@ int client_upload(struct cli *cli, const struct target *t, const char *type, cli
     }
     if (http_write_chunk_end(out->io, cli->cancel, e))
         return -1;
-    return read_head(out, "POST", e);
+    return read_head(out, method, e);
 }
 
 int client_lines(struct reply *r, client_line_fn *fn, void *arg, struct err *e)

@@ -46,10 +46,10 @@ int client_json(struct cli *cli, const char *method, const struct target *t, con
 /* Asks for the connection itself: 101 or 200.  Read with http_reader_read(). */
 int client_hijack(struct cli *cli, const struct target *t, const struct buf *body,
                   struct reply *out, struct err *e) MUST_USE;
-/* Sends what read() gives, in chunks; 0 bytes end it. */
+/* Sends what read() gives, in chunks; 0 bytes end it.  method: POST or PUT. */
 typedef int client_read_fn(void *arg, void *bytes, size_t n, size_t *got, struct err *e);
-int client_upload(struct cli *cli, const struct target *t, const char *type, client_read_fn *read,
-                  void *arg, struct reply *out, struct err *e) MUST_USE;
+int client_upload(struct cli *cli, const char *method, const struct target *t, const char *type,
+                  client_read_fn *read, void *arg, struct reply *out, struct err *e) MUST_USE;
 /* One JSON object per line, until the end of the answer; fn returning -1 ends it. */
 typedef int client_line_fn(void *arg, const char *line, size_t n, struct err *e);
 int client_lines(struct reply *r, client_line_fn *fn, void *arg, struct err *e) MUST_USE;

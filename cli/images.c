@@ -84,7 +84,7 @@ static int run_load(struct cli *cli, void *options, const struct strv *args, str
         return -1;
     target_init(&t, "/images/load");
     target_add(&t, "quiet", o->quiet ? "1" : "0");
-    int rc = client_upload(cli, &t, "application/x-tar", read_archive, &fd, &r, e);
+    int rc = client_upload(cli, "POST", &t, "application/x-tar", read_archive, &fd, &r, e);
 
     term_close_file(fd);
     return rc ? -1 : progress_show(&r, false, false, json, e);

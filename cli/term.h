@@ -23,6 +23,13 @@ int term_write(int fd, const void *bytes, size_t n, struct err *e) MUST_USE;
 int term_open_file(const char *path, int *fd, struct err *e) MUST_USE;
 int term_read_file(int fd, void *bytes, size_t n, size_t *got, struct err *e) MUST_USE;
 void term_close_file(int fd);
+/* A new file in the place of an old one. */
+int term_create_file(const char *path, int *fd, struct err *e) MUST_USE;
+/* A pipe that no child inherits by itself: fds[0] is read, fds[1] written. */
+int term_pipe(int fds[2], struct err *e) MUST_USE;
+/* Another name for a file, through which it can be read. */
+int term_alias(const char *path, const char *as, struct err *e) MUST_USE;
+unsigned term_mode(const char *path); /* of a directory, for a copy of it */
 /*
  * From now on fn is told, on a thread of its own, what would have ended the program ("INT", "TERM",
  * "HUP", "QUIT") and that the window has another size ("WINCH").  To be called before any other

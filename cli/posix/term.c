@@ -5,9 +5,11 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/fs.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/sync.h"
@@ -95,6 +97,34 @@ int term_open_file(const char *path, int *fd, struct err *e)
 {
     *fd = str_eq(path, "-") ? 0 : open(path, O_RDONLY | O_CLOEXEC);
     return *fd < 0 ? err_os(e, errno, "open %s", path) : 0;
+}
+
+int term_create_file(const char *path, int *fd, struct err *e)
+{
+    *fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    return *fd < 0 ? err_os(e, errno, "create %s", path) : 0;
+}
+
+int term_pipe(int fds[2], struct err *e)
+{
+    (void)signal(SIGPIPE, SIG_IGN); /* who reads it may end first: that is an error, not our end */
+    return pipe2(fds, O_CLOEXEC) ? err_os(e, errno, "pipe") : 0;
+}
+
+int term_alias(const char *path, const char *as, struct err *e)
+{
+    cleanup_free char *real = NULL;
+
+    if (fs_real_path(path, &real, e))
+        return -1;
+    return symlink(real, as) ? err_os(e, errno, "link %s", as) : 0;
+}
+
+unsigned term_mode(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) ? 0755 : st.st_mode & 07777;
 }
 
 void term_close_file(int fd)

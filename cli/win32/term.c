@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <io.h>
+#include <sys/stat.h>
 #include <windows.h>
 
 #include "base/mem.h"
@@ -85,6 +86,32 @@ int term_open_file(const char *path, int *fd, struct err *e)
 {
     *fd = str_eq(path, "-") ? 0 : _open(path, _O_RDONLY | _O_BINARY);
     return *fd < 0 ? err_set(e, ERR_IO, "open %s: %s", path, strerror(errno)) : 0;
+}
+
+int term_create_file(const char *path, int *fd, struct err *e)
+{
+    *fd = _open(path, _O_WRONLY | _O_CREAT | _O_TRUNC | _O_BINARY, _S_IREAD | _S_IWRITE);
+    return *fd < 0 ? err_set(e, ERR_IO, "create %s: %s", path, strerror(errno)) : 0;
+}
+
+int term_pipe(int fds[2], struct err *e)
+{
+    return _pipe(fds, 65536, _O_BINARY | _O_NOINHERIT)
+               ? err_set(e, ERR_IO, "pipe: %s", strerror(errno))
+               : 0;
+}
+
+int term_alias(const char *path, const char *as, struct err *e)
+{
+    if (CreateHardLinkA(as, path, NULL))
+        return 0;
+    return err_set(e, ERR_IO, "link %s: error %lu", as, GetLastError());
+}
+
+unsigned term_mode(const char *path)
+{
+    (void)path;
+    return 0755;
 }
 
 void term_close_file(int fd)

@@ -270,6 +270,44 @@ def test_docker_cp_whatever_the_container_does(agent, tmp_path, state):
     agent.docker("rm", "-f", name)
 
 
+def test_ballast_has_the_same_commands(agent, tmp_path):
+    agent.docker("run", "-d", "--name", "own", "busybox", "sh", "-c", "mkdir -p /w/sub; echo hi >/w/f; ln -s f /w/l; touch /ready; exec sleep 1000")
+    wait_for("its files are there", lambda: is_there(agent, "own", "/ready"))
+    tree = tmp_path / "tree"
+    (tree / "sub").mkdir(parents=True)
+    (tree / "file").write_text("from the host\n")
+    (tree / "sub/link").symlink_to("../file")
+    tree.chmod(0o700)
+    agent.ballast("cp", tree, "own:/root")  # into a directory
+    agent.ballast("cp", tree, "own:/root/other")  # under another name
+    agent.ballast("cp", f"{tree}/.", "own:/tmp")  # its contents
+    agent.ballast("cp", tree / "file", "own:/root/renamed")
+    agent.ballast("cp", "-L", tree / "sub/link", "own:/root/followed")
+    agent.ballast("cp", "-", "own:/home", input=pack(("streamed", b"bytes", {})))
+    listed = agent.out("exec", "own", "sh", "-c", "cd /root; cat tree/sub/link other/file /tmp/sub/link renamed followed; stat -c %a other").splitlines()
+    assert listed == 5 * ["from the host"] + ["700"]
+    assert content(agent, "own", "/home/streamed") == b"bytes"
+    agent.ballast("cp", "own:/w", tmp_path / "w")
+    agent.ballast("cp", "own:/w", tmp_path / "w")
+    agent.ballast("cp", "own:/w/.", tmp_path / "contents")
+    agent.ballast("cp", "own:/w/f", tmp_path / "f2")
+    agent.ballast("cp", "-L", "own:/w/l", tmp_path / "l2")
+    assert (tmp_path / "w/l").is_symlink() and (tmp_path / "w/w/f").exists() and (tmp_path / "contents/sub").is_dir()
+    assert (tmp_path / "f2").read_text() == (tmp_path / "l2").read_text() == "hi\n"
+    for bad in (("own:/nope", "x"), (tmp_path / "nope", "own:/"), ("own:/w", tmp_path / "f2"), ("own:/w/f", tmp_path / "no/such"),
+                (tree, "own:/w/f"), ("a", "b"), ("a:b", "c:d")):
+        assert agent.ballast("cp", *bad, check=False).returncode == 1, bad
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".ballast")]
+    assert set(agent.ballast("diff", "own").stdout.splitlines()) >= {"A /w/f", "A /w/l", "C /root"}
+    agent.ballast("export", "-o", tmp_path / "own.tar", "own")
+    with tarfile.open(tmp_path / "own.tar") as tar:
+        assert "w/sub" in tar.getnames()
+    image = agent.ballast("commit", "-m", "why", "-c", "CMD cat /w/f", "own", "own/image:1").stdout.strip()
+    assert image.startswith("sha256:") and agent.out("run", "--rm", "own/image:1") == "hi"
+    agent.docker("rm", "-f", "own")
+    agent.docker("rmi", "own/image:1")
+
+
 def test_what_the_agent_mounts_is_gone_afterwards(agent):
     agent.docker("create", "--name", "mnt", "-v", "mntvol:/data", "busybox", "true")
     for _ in range(3):
