@@ -118,7 +118,7 @@ static int spawn(struct shim_remote *r, bool again, struct err *e)
 
 static void gone(struct shim_remote *r)
 {
-    static const char why[] = "ballast-log ended unexpectedly";
+    static const char why[] = "ballast-log ended before it had reported on them";
     int64_t now = time_mono_ms();
 
     lose(r, r->sent - r->handled, why, strlen(why));

@@ -64,8 +64,8 @@ class Datagrams:
 class Stream:
     """A server for connections that may stop reading, close in the middle, go away and come back."""
 
-    def __init__(self, family="tcp", path=None, context=None, port=0, receive=None):
-        self.path, self.context, self.port = path, context, port
+    def __init__(self, path=None, context=None, port=0, host="127.0.0.1", receive=None):
+        self.path, self.context, self.host, self.port = path, context, host, port
         self.got, self.connections = [], 0  # bytes of each connection
         self.reading = threading.Event()
         self.reading.set()
@@ -82,7 +82,7 @@ class Stream:
         else:
             self.listener = socket.socket()
             self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self.listener.bind(("127.0.0.1", self.port))
+            self.listener.bind((self.host, self.port))
             self.port = self.listener.getsockname()[1]
         self.listener.listen(16)
         self.open = []

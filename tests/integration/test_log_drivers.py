@@ -6,6 +6,7 @@ import pathlib
 import re
 import shutil
 import signal
+import ssl
 import subprocess
 import time
 
@@ -192,8 +193,8 @@ def test_a_driver_that_cannot_be_opened_fails_the_start_and_leaves_nothing(clean
 
 
 def test_the_drivers_are_listed(agent):
-    assert agent.json("/info")["Plugins"]["Log"] == ["awslogs", "fluentd", "gelf", "journald", "json-file", "local", "splunk",
-                                                     "syslog"]
+    listed = agent.json("/info")["Plugins"]["Log"]
+    assert listed == sorted(listed) and {"awslogs", "fluentd", "gelf", "journald", "json-file", "splunk", "syslog"} <= {*listed}
 
 
 def test_the_engines_options_are_those_of_its_driver_and_of_every_local_copy(clean):
@@ -309,10 +310,30 @@ def work_dir(work, name):
 
 
 def test_tls_refuses_a_server_that_is_not_trusted(clean, work):
-    peer = log_peers.Stream(context=log_peers.tls(work_dir(work, "tls")))
-    cid = json.loads(create(clean, "syslog", {"syslog-address": f"tcp+tls://127.0.0.1:{peer.port}"})[2])["Id"]
-    status, _, body = clean.http("POST", f"/containers/{cid}/start")
-    assert status == 500 and "certificate" in json.loads(body)["message"]
+    context = log_peers.tls(work_dir(work, "tls"))
+    peer = log_peers.Stream(context=context)
+    other = log_peers.Stream(context=context, host="127.0.0.2")  # the certificate is not for this one
+    ca = str(work / "tls" / "ca.pem")
+    for driver, options in (("syslog", {"syslog-address": f"tcp+tls://127.0.0.1:{peer.port}"}),
+                            ("syslog", {"syslog-address": f"tcp+tls://127.0.0.2:{other.port}", "syslog-tls-ca-cert": ca}),
+                            ("fluentd", {"fluentd-address": f"tls://127.0.0.1:{peer.port}"})):
+        cid = json.loads(create(clean, driver, options)[2])["Id"]
+        status, _, body = clean.http("POST", f"/containers/{cid}/start")
+        assert status == 500 and re.search("certificate|mismatch", json.loads(body)["message"]), body
+    assert not peer.data() and not other.data()
+    peer.stop()
+    other.stop()
+
+
+def test_tls_shows_a_certificate_of_its_own(clean, work):
+    context = log_peers.tls(work_dir(work, "tls"))
+    ca, cert, key = (str(work / "tls" / n) for n in ("ca.pem", "cert.pem", "key.pem"))
+    context.load_verify_locations(ca)
+    context.verify_mode = ssl.CERT_REQUIRED
+    peer = log_peers.Stream(context=context)
+    run(clean, "syslog", {"syslog-address": f"tcp+tls://localhost:{peer.port}", "syslog-tls-ca-cert": ca, "syslog-tls-cert": cert,
+                          "syslog-tls-key": key}, "echo one")
+    wait_for("the line", lambda: peer.data().endswith(b": one\n"))
     peer.stop()
 
 
