@@ -237,7 +237,8 @@ static int put_file(struct tree_tar *t, int path_fd, const struct stat *st, stru
 static int put_symlink(struct tree_tar *t, int path_fd, const struct stat *st, struct err *e)
 {
     struct tar_entry entry = entry_of(t, TAR_SYMLINK, st);
-    ssize_t n = readlinkat(path_fd, "", t->piece, PATH_MAX); /* the walk recurses: no large frames */
+    ssize_t n =
+        readlinkat(path_fd, "", t->piece, PATH_MAX); /* the walk recurses: no large frames */
 
     if (n < 0)
         return unreadable(t, "read the link", e);

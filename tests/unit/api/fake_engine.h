@@ -61,6 +61,8 @@ void fake_exit(struct engine *g, int code);
 void fake_event(struct engine *g, const char *type, const char *action, const char *id,
                 const char *name);
 bool fake_called(struct engine *g, const char *part);
+/* Writes the call down and fails if it shall. */
+int fake_call(struct engine *g, struct err *e, const char *fmt, ...) PRINTF_LIKE(3, 4);
 int fake_waiting(struct engine *g);
 int fake_subscribers(struct engine *g);
 size_t fake_events(struct engine *g);

@@ -113,6 +113,7 @@ static void what_is_not_there_is_told_in_dockers_words(void **state)
     struct err e = ERR_INIT;
 
     (void)state;
+    assert_non_null(id);
     assert_int_equal(containers_stat_path(g, "web", "a/b", &st, &e), -1);
     assert_int_equal(e.kind, ERR_NOT_FOUND);
     assert_string_equal(e.msg, "Could not find the file a/b in container web");
