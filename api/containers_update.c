@@ -15,8 +15,11 @@ int container_update(struct request *rq, struct err *e)
     if (request_json(rq, false, &doc, e))
         return -1;
     body = json_root(&doc);
-    if (container_update_decode(&body, &u, e) ||
-        containers_update(rq->engine, rq->arg[0], &u, &warnings, rq->by, rq->cancel, e))
+    if (container_update_decode(&body, &u, e))
+        return -1;
+    if (!request_shape(rq, SHAPE_UPDATE_PIDS))
+        u.pids = false;
+    if (containers_update(rq->engine, rq->arg[0], &u, &warnings, rq->by, rq->cancel, e))
         return -1;
     jsonw_obj(&w);
     jsonw_key(&w, "Warnings");

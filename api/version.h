@@ -34,6 +34,7 @@ enum shape {
     SHAPE_BRIDGE_NF,          /* info: BridgeNfIptables */
     SHAPE_KERNEL_MEMORY,      /* info: KernelMemory */
     SHAPE_FIREWALL_BACKEND,   /* info: FirewallBackend */
+    SHAPE_UPDATE_PIDS,        /* update: PidsLimit counts */
     SHAPES
 };
 bool shape_holds(int minor, enum shape s);

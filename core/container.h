@@ -210,6 +210,8 @@ void container_update_release(struct container_update *u);
 /* Changes s; ERR_CONFLICT in Docker's words when the two do not go together. */
 int container_update_apply(const struct container_update *up, struct container_spec *s,
                            struct err *e) MUST_USE;
+/* Everything that an update can change is as it was. */
+void container_update_undo(struct container_spec *s, const struct container_spec *before);
 
 static inline void container_spec_free_p(struct container_spec **s)
 {

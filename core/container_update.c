@@ -50,12 +50,31 @@ int container_update_decode(const struct json *body, struct container_update *ou
     out->pids = given(body, "PidsLimit");
     root = json_get(body, "RestartPolicy");
     out->restart = !str_empty(json_get_str(&root, "Name"));
+    if (!out->restart)
+        out->spec->restart_max = 0;
     return 0;
 }
 
 int container_update_check(const struct container_update *u, struct err *e)
 {
-    return check_resources(u->spec, e) || check_restart(u->spec, e) ? -1 : 0;
+    cleanup_spec struct container_spec *s = container_spec_copy(u->spec);
+
+    if (s->memory == 0)
+        s->memory_swap = 0; /* it goes with the memory that the container has: swap_fits() */
+    return check_resources(s, e) || check_restart(s, e) ? -1 : 0;
+}
+
+/* Of the two together, as with create: else the container could not be started again. */
+static int swap_fits(const struct container_spec *s, struct err *e)
+{
+    if (s->memory_swap > 0 && s->memory == 0)
+        return err_set(e, ERR_INVALID,
+                       "You should always set the Memory limit when using Memoryswap limit, see "
+                       "usage");
+    if (s->memory_swap > 0 && s->memory_swap < s->memory)
+        return err_set(e, ERR_INVALID,
+                       "Minimum memoryswap limit should be larger than memory limit, see usage");
+    return 0;
 }
 
 static int conflict(const struct container_spec *now, const struct container_spec *u, struct err *e)
@@ -79,25 +98,36 @@ static int conflict(const struct container_spec *now, const struct container_spe
     return 0;
 }
 
+#define AT(member) offsetof(struct container_spec, member)
+static const size_t numbers[] = {
+    AT(blkio_weight),  AT(cpu_shares),     AT(nano_cpus),   AT(cpu_period),
+    AT(cpu_quota),     AT(memory),         AT(memory_swap), AT(memory_reservation),
+    AT(cpu_rt_period), AT(cpu_rt_runtime),
+};
+
+static int64_t *number(struct container_spec *s, size_t i)
+{
+    return (int64_t *)(void *)((char *)s + numbers[i]);
+}
+
+void container_update_undo(struct container_spec *s, const struct container_spec *before)
+{
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+        *number(s, i) = *number((struct container_spec *)before, i);
+    str_set(&s->cpuset_cpus, before->cpuset_cpus);
+    str_set(&s->cpuset_mems, before->cpuset_mems);
+    s->pids_limit = before->pids_limit;
+    s->restart = before->restart;
+    s->restart_max = before->restart_max;
+    s->restart_delay_ns = before->restart_delay_ns;
+    s->restart_window_ns = before->restart_window_ns;
+    s->restart_attempts = before->restart_attempts;
+}
+
 int container_update_apply(const struct container_update *up, struct container_spec *s,
                            struct err *e)
 {
     const struct container_spec *u = up->spec;
-    const struct {
-        const int64_t *from;
-        int64_t *to;
-    } numbers[] = {
-        {&u->blkio_weight,       &s->blkio_weight      },
-        {&u->cpu_shares,         &s->cpu_shares        },
-        {&u->nano_cpus,          &s->nano_cpus         },
-        {&u->cpu_period,         &s->cpu_period        },
-        {&u->cpu_quota,          &s->cpu_quota         },
-        {&u->memory,             &s->memory            },
-        {&u->memory_swap,        &s->memory_swap       },
-        {&u->memory_reservation, &s->memory_reservation},
-        {&u->cpu_rt_period,      &s->cpu_rt_period     },
-        {&u->cpu_rt_runtime,     &s->cpu_rt_runtime    },
-    };
 
     if (conflict(s, u, e))
         return -1;
@@ -106,8 +136,8 @@ int container_update_apply(const struct container_update *up, struct container_s
                        "Restart policy cannot be updated because AutoRemove is enabled for the "
                        "container");
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
-        if (*numbers[i].from)
-            *numbers[i].to = *numbers[i].from;
+        if (*number((struct container_spec *)u, i))
+            *number(s, i) = *number((struct container_spec *)u, i);
     if (!str_empty(u->cpuset_cpus))
         str_set(&s->cpuset_cpus, u->cpuset_cpus);
     if (!str_empty(u->cpuset_mems))
@@ -117,6 +147,7 @@ int container_update_apply(const struct container_update *up, struct container_s
     if (up->restart) {
         s->restart = u->restart;
         s->restart_max = u->restart_max;
+        s->restart_delay_ns = s->restart_window_ns = s->restart_attempts = 0; /* of the former */
     }
-    return 0;
+    return u->memory_swap ? swap_fits(s, e) : 0;
 }

@@ -18,6 +18,14 @@ struct change {
     bool runs; /* out */
 };
 
+/* The worker that sees the container run writes its limits to the kernel. */
+static void mark(struct engine *g, const char *id)
+{
+    mutex_lock(&g->lock);
+    live_of(g, id)->limits_changed = true;
+    mutex_unlock(&g->lock);
+}
+
 static int write_update(struct engine *g, struct container *c, void *arg, struct err *e)
 {
     struct change *ch = arg;
@@ -25,13 +33,13 @@ static int write_update(struct engine *g, struct container *c, void *arg, struct
     ch->before = container_spec_copy(c->spec);
     if (container_update_apply(ch->u, c->spec, e))
         return -1;
+    if (ch->u->restart && (c->goal == GOAL_RUNNING || c->goal == GOAL_PAUSED))
+        c->keep = c->spec->restart != RESTART_NO || c->app[0];
+    mark(g, c->id); /* for the start that may be under way with what was before, too */
     ch->runs = c->state.status == STATUS_RUNNING || c->state.status == STATUS_PAUSED;
     if (!ch->runs)
         return 0;
     c->generation++;
-    mutex_lock(&g->lock);
-    live_of(g, c->id)->limits_changed = true;
-    mutex_unlock(&g->lock);
     waiter_register(g, ch->w, ch->w->key, c->generation);
     return 0;
 }
@@ -42,8 +50,7 @@ static int write_back(struct engine *g, struct container *c, void *arg, struct e
 
     (void)g;
     (void)e;
-    container_spec_free(c->spec);
-    c->spec = take_ptr(ch->before);
+    container_update_undo(c->spec, ch->before);
     return 0;
 }
 
@@ -65,10 +72,20 @@ static int apply(struct engine *g, const struct container *c, struct change *ch,
     }
     if (FAULT("update.written"))
         return err_set(e, ERR_IO, "update of %s: injected", c->name);
-    if (!ch->runs)
-        return 0;
     queue_container(g, c->id, 0);
-    return waiter_wait(g, &w, cn, e);
+    return ch->runs ? waiter_wait(g, &w, cn, e) : 0;
+}
+
+/* Some of the limits may have been written before the one that was refused. */
+static void take_back(struct engine *g, const struct container *c, struct change *ch)
+{
+    struct err e = ERR_INIT;
+
+    if (container_change(g, c->id, true, write_back, ch, NULL, &e))
+        log_warn("limits that were refused are still recorded", "id=%.12s error=%s", c->id,
+                 log_quote(e.msg));
+    mark(g, c->id);
+    queue_container(g, c->id, 0);
 }
 
 int containers_update(struct engine *g, const char *ref, struct container_update *u,
@@ -80,8 +97,8 @@ int containers_update(struct engine *g, const char *ref, struct container_update
     struct err why = ERR_INIT;
     int r;
 
-    if (containers_find(g, ref, &c, e) || create_for_host(g, u->spec, warnings, e) ||
-        container_update_check(u, e))
+    if (create_for_host(g, u->spec, warnings, e) || container_update_check(u, e) ||
+        containers_find(g, ref, &c, e))
         return -1;
     if (c->state.status == STATUS_REMOVING || c->state.status == STATUS_DEAD)
         return err_set(e, ERR_CONFLICT,
@@ -97,9 +114,8 @@ int containers_update(struct engine *g, const char *ref, struct container_update
         *e = why;
         return -1;
     }
-    if (r && ch.runs && container_change(g, c->id, true, write_back, &ch, NULL, e))
-        log_warn("limits that were refused are still recorded", "id=%.12s error=%s", c->id,
-                 log_quote(e->msg));
+    if (r && ch.runs)
+        take_back(g, c, &ch);
     container_spec_free(ch.before);
     if (state_intent_done(g->st, intent, ERR_IGNORE))
         log_debug("an update is still noted as under way", NULL);
@@ -142,11 +158,8 @@ int updates_finish(struct engine *g, struct err *e)
     for (size_t i = 0; i < keys.n; i++) {
         cleanup_container struct container *c = object_container(g, keys.v[i] + strlen("update/"));
 
-        if (c) {
-            mutex_lock(&g->lock);
-            live_of(g, c->id)->limits_changed = true;
-            mutex_unlock(&g->lock);
-        }
+        if (c)
+            mark(g, c->id);
         if (state_intent_done(g->st, keys.v[i], e))
             return -1;
     }

@@ -209,6 +209,23 @@ static int rt_signal(struct runtime *rt, const char *id, int sig, struct err *e)
     return 0;
 }
 
+static int rt_update(struct runtime *rt, const char *id, const struct container_spec *s,
+                     struct err *e)
+{
+    struct world_container *w;
+    int r = 0;
+
+    (void)rt;
+    mutex_lock(&lock);
+    w = world_find(id);
+    if (world.memory_used > s->memory)
+        r = err_set(e, ERR_IO, "device or resource busy");
+    else if (w)
+        w->memory = s->memory;
+    mutex_unlock(&lock);
+    return r;
+}
+
 /* The machine in memory has one directory for the files of all containers. */
 static int rt_open_root(struct runtime *rt, const struct run_spec *s, unsigned view, int *fd,
                         struct err *e)
@@ -247,6 +264,7 @@ static const struct runtime_ops ops = {
     .observe = rt_observe,
     .list = rt_list,
     .signal = rt_signal,
+    .update = rt_update,
     .open_root = rt_open_root,
     .resolve_user = rt_resolve_user,
     .watch = rt_watch,

@@ -20,6 +20,7 @@ struct world_container {
     bool exists, sandbox;
     int endpoints;
     struct container_observed o;
+    int64_t memory; /* the limit that the kernel was told last */
 };
 
 struct world {
@@ -32,9 +33,10 @@ struct world {
         hold_pulls;            /* they block until this is false, or the engine closes */
     _Atomic int starts, pulls; /* asked for */
     _Atomic int exit_code;
-    _Atomic int fail_starts; /* so many starts fail */
+    _Atomic int fail_starts;                     /* so many starts fail */
+    _Atomic int64_t memory_used;                 /* a lower limit is refused */
     void (*at_commit)(const char *container_id); /* called while it is made */
-    const char *files;       /* the directory that every container's root is; NULL: none */
+    const char *files; /* the directory that every container's root is; NULL: none */
 };
 
 extern struct world world;

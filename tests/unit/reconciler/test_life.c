@@ -205,6 +205,66 @@ static void each_time_out_of_memory_is_told_once_and_before_the_end(void **state
     assert_false(ended->state.oom_killed);
 }
 
+/* ------------------------------------------------------------ update */
+
+static int update(const char *id, const char *body, struct err *e)
+{
+    cleanup_update struct container_update u = {0};
+    cleanup_json struct json_doc doc = {0};
+    cleanup_strv struct strv warnings = {0};
+    struct json root;
+
+    assert_int_equal(json_parse(body, strlen(body), &doc, e), 0);
+    root = json_root(&doc);
+    assert_int_equal(container_update_decode(&root, &u, e), 0);
+    return containers_update(g, id, &u, &warnings, "test", NULL, e);
+}
+
+static int64_t memory_of(const char *id)
+{
+    cleanup_container struct container *c = now(id);
+
+    return c->spec->memory;
+}
+
+static void an_update_reaches_the_kernel_or_changes_nothing(void **state)
+{
+    cleanup_free char *id = make("limits", RESTART_NO, 0, 0, NULL);
+    struct world_container *w;
+
+    (void)state;
+    assert_ok(update(id, "{\"Memory\":10000000}", &e));
+    assert_int_equal(memory_of(id), 10000000);
+    assert_ok(containers_start(g, id, "test", NULL, &e));
+    w = world_find(id);
+    assert_int_equal(w->memory, 10000000);
+    assert_ok(update(id, "{\"Memory\":20000000}", &e));
+    assert_int_equal(w->memory, 20000000);
+    world.memory_used = 15000000;
+    assert_err(update(id, "{\"Memory\":12000000}", &e), ERR_IO);
+    assert_int_equal(memory_of(id), 20000000);
+    close_engine();
+    open_engine();
+    assert_int_equal(memory_of(id), 20000000);
+    expect_events(id, "create update start update ");
+}
+
+static void a_policy_that_was_updated_decides_the_next_end(void **state)
+{
+    cleanup_free char *id = make("policy", RESTART_NO, 0, 0, NULL);
+
+    (void)state;
+    assert_ok(containers_start(g, id, "test", NULL, &e));
+    assert_ok(update(id, "{\"RestartPolicy\":{\"Name\":\"always\"}}", &e));
+    world_exit(id, 0);
+    for (int k = 0; k < 2500 && world.starts < 2; k++)
+        time_sleep_ms(2);
+    wait_status(id, STATUS_RUNNING);
+    assert_ok(update(id, "{\"RestartPolicy\":{\"Name\":\"no\"}}", &e));
+    world_exit(id, 0);
+    wait_status(id, STATUS_EXITED);
+}
+
 /* ------------------------------------------------------------ told */
 
 /* The two sentences and the lines, as `ballast explain` has them. */
@@ -299,6 +359,8 @@ int main(void)
         T(with_a_stop_signal_of_its_own_another_signal_is_a_message),
         T(each_time_out_of_memory_is_told_once_and_before_the_end),
         T(between_two_lives_start_is_done_already_and_kill_calls_it_off),
+        T(an_update_reaches_the_kernel_or_changes_nothing),
+        T(a_policy_that_was_updated_decides_the_next_end),
         T(a_restart_loop_is_one_line_and_its_reason_is_told),
         T(who_holds_a_container_is_told),
         T(why_a_running_container_was_restarted_is_told),
