@@ -50,9 +50,11 @@ void network_write(struct jsonw *w, const struct network *n,
 void volume_write(struct jsonw *w, const struct volume *v, int64_t ref_count, int64_t size);
 
 /* ---- images */
-/* tags, digests: NULL for the image's own, or those that a filter left. */
+/* tags, digests: NULL for the image's own, or those that a filter left.  shared: bytes, as
+ * /system/df has them; -1: not asked for. */
 void image_write_summary(struct jsonw *w, const struct image *i, const struct strv *tags,
-                         const struct strv *digests, int version, int64_t containers, bool usage);
+                         const struct strv *digests, int version, int64_t containers,
+                         int64_t shared);
 void image_write_inspect(struct jsonw *w, const struct image *i, int version, const char *driver);
 
 /* ---- events: one object, without the newline */

@@ -296,13 +296,38 @@ static void write_aliases(struct jsonw *w, const struct codec *k, const struct c
     jsonw_end_arr(w);
 }
 
+static bool is_up(const struct container *c)
+{
+    return c->state.status == STATUS_RUNNING || c->state.status == STATUS_PAUSED;
+}
+
+/* On its networks now: what they gave it is taken back when it ends. */
+static bool is_joined(const struct container *c, const struct endpoint *ep)
+{
+    return ep && !str_empty(ep->id) && is_up(c);
+}
+
+/* Known from the first start on; it stays when the endpoint goes. */
+static void write_network_id(struct jsonw *w, const struct codec *k, const struct container *c,
+                             const char *name, const struct endpoint *ep)
+{
+    cleanup_network struct network *n = NULL;
+
+    if (ep || c->state.started_ns == TIME_ZERO || networks_find(k->engine, name, &n, ERR_IGNORE))
+        jsonw_kstr(w, "NetworkID", ep ? ep->network_id : "");
+    else
+        jsonw_kstr(w, "NetworkID", n->id);
+}
+
 /* One value of Networks.  ep NULL: not joined yet.  brief: as the list has it. */
 static void write_endpoint(struct jsonw *w, const struct codec *k, const struct container *c,
                            const char *name, const struct endpoint *ep, bool brief)
 {
     const struct endpoint_config *ec = config_of(c, name, ep ? ep->network_id : NULL);
-    bool joined = ep && !str_empty(ep->id);
+    bool joined = is_joined(c, ep);
     bool user = is_user_network(name);
+    /* The host's network has no endpoints: the container stands for its own. */
+    bool host = str_eq(name, "host") && is_up(c);
 
     jsonw_key(w, name);
     jsonw_obj(w);
@@ -321,8 +346,8 @@ static void write_endpoint(struct jsonw *w, const struct codec *k, const struct 
     else
         jsonw_null(w);
     jsonw_ki64(w, "GwPriority", ec ? ec->gw_priority : 0);
-    jsonw_kstr(w, "NetworkID", ep ? ep->network_id : "");
-    jsonw_kstr(w, "EndpointID", joined ? ep->id : "");
+    write_network_id(w, k, c, name, ep);
+    jsonw_kstr(w, "EndpointID", joined ? ep->id : host ? c->id : "");
     jsonw_kstr(w, "Gateway", joined ? ep->gateway : "");
     jsonw_kstr(w, "IPAddress", joined ? ep->ipv4 : "");
     jsonw_ki64(w, "IPPrefixLen", joined ? ep->prefix_len : 0);
@@ -370,30 +395,21 @@ void container_networks(const struct container *c, struct strv *names, struct st
 
 /* ------------------------------------------------------------------- sizes */
 
-/* Only what was started once has a writable layer; asking must not make one. */
-static bool find_rootfs(const struct codec *k, const struct container *c, struct rootfs *out)
+/* brief: as the list has it, where Go leaves out a zero. */
+static void write_sizes(struct jsonw *w, const struct codec *k, const struct container *c,
+                        bool brief)
 {
-    *out = (struct rootfs){0};
-    return c->state.started_ns != TIME_ZERO &&
-           !images_rootfs_ensure(engine_images(k->engine), c->image_id, c->id, out, ERR_IGNORE);
-}
-
-static void write_sizes(struct jsonw *w, const struct codec *k, const struct container *c)
-{
-    cleanup_image struct image *image = NULL;
-    struct rootfs root;
-    int64_t rw = 0, image_size = 0;
+    int64_t rw, rootfs;
 
     if (!k->size)
         return;
-    if (find_rootfs(k, c, &root) && root.upper && fs_tree_size(root.upper, &rw, ERR_IGNORE))
-        rw = 0;
-    rootfs_release(&root);
-    if (!images_find(engine_images(k->engine), c->image_id, &image, ERR_IGNORE))
-        image_size = image->size;
-    if (rw > 0)
+    /* One that goes meanwhile has no size. */
+    if (container_sizes(k->engine, c->id, &rw, &rootfs, ERR_IGNORE))
+        rw = rootfs = 0;
+    if (rw || !brief)
         jsonw_ki64(w, "SizeRw", rw);
-    jsonw_ki64(w, "SizeRootFs", rw + image_size);
+    if (rootfs || !brief)
+        jsonw_ki64(w, "SizeRootFs", rootfs);
 }
 
 /* -------------------------------------------------------------------- list */
@@ -438,7 +454,7 @@ void container_write_summary(struct jsonw *w, const struct codec *k, const struc
     jsonw_ki64(w, "Created", c->created_ns / NS_PER_SEC);
     jsonw_key(w, "Ports");
     write_port_list(w, c);
-    write_sizes(w, k, c);
+    write_sizes(w, k, c, true);
     jsonw_key(w, "Labels");
     jsonw_kvs(w, &c->spec->labels);
     jsonw_kstr(w, "State", container_status_name(c->state.status));
@@ -526,7 +542,19 @@ static void write_path_and_args(struct jsonw *w, const struct container_spec *s)
     jsonw_end_arr(w);
 }
 
-/* Files beside the container; "" before its first start, when they do not exist yet. */
+/* One that shares another one's network shares its files of names, too. */
+static struct container *files_owner(const struct codec *k, const struct container *c)
+{
+    const char *mode = c->spec->network_mode;
+    struct container *other = NULL;
+
+    if (!str_empty(mode) && str_starts(mode, "container:") &&
+        !containers_find(k->engine, mode + strlen("container:"), &other, ERR_IGNORE))
+        return other;
+    return container_ref(c);
+}
+
+/* Files beside the container; "" before the first attempt to start it, which makes them. */
 static void write_paths(struct jsonw *w, const struct codec *k, const struct container *c)
 {
     static const struct {
@@ -536,28 +564,31 @@ static void write_paths(struct jsonw *w, const struct codec *k, const struct con
         {"HostnamePath",   "hostname"   },
         {"HostsPath",      "hosts"      },
     };
-    bool started = c->state.started_ns != TIME_ZERO;
-    cleanup_free char *log = started ? containers_log_path(k->engine, c->id) : NULL;
-    char path[1024] = "";
+    cleanup_container struct container *owner = files_owner(k, c);
+    cleanup_free char *dir =
+        str_printf("%s/containers/%s", k->root_dir ? k->root_dir : "", owner->id);
+    cleanup_free char *probe = path_join(dir, rows[0].file);
+    bool made = c->state.started_ns != TIME_ZERO || fs_exists(probe);
+    cleanup_free char *log = made ? containers_log_path(k->engine, c->id) : NULL;
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        if (started)
-            snprintf(path, sizeof(path), "%s/containers/%s/%s", k->root_dir ? k->root_dir : "",
-                     c->id, rows[i].file);
-        jsonw_kstr(w, rows[i].key, path);
+        cleanup_free char *path = path_join(dir, rows[i].file);
+
+        jsonw_kstr(w, rows[i].key, made ? path : "");
     }
     jsonw_kstr(w, "LogPath", log && str_eq(c->spec->log_driver, "json-file") ? log : "");
 }
 
 static void write_graph_driver(struct jsonw *w, const struct codec *k, const struct container *c)
 {
+    CLEANUP(rootfs_release) struct rootfs root = {0};
     cleanup_free char *lower = NULL;
-    struct rootfs root;
 
     jsonw_key(w, "GraphDriver");
     jsonw_obj(w);
     jsonw_key(w, "Data");
-    if (find_rootfs(k, c, &root) && root.overlay) {
+    if (!images_rootfs_describe(engine_images(k->engine), c->image_id, c->id, &root, ERR_IGNORE) &&
+        root.overlay) {
         lower = str_join((const char *const *)root.lower.v, root.lower.n, ":");
         jsonw_obj(w);
         jsonw_kstr(w, "ID", c->id);
@@ -568,7 +599,6 @@ static void write_graph_driver(struct jsonw *w, const struct codec *k, const str
     } else {
         jsonw_null(w);
     }
-    rootfs_release(&root);
     jsonw_kstr(w, "Name", images_driver_name(engine_images(k->engine)));
     jsonw_end_obj(w);
 }
@@ -577,7 +607,7 @@ static const struct endpoint *default_endpoint(const struct container *c)
 {
     for (size_t i = 0; i < c->state.n_endpoints; i++)
         if (str_eq(c->state.endpoints[i].network_name, "bridge") &&
-            !str_empty(c->state.endpoints[i].id))
+            is_joined(c, &c->state.endpoints[i]))
             return &c->state.endpoints[i];
     return NULL;
 }
@@ -607,11 +637,10 @@ static void write_legacy_network(struct jsonw *w, const struct container *c)
 static void write_network_settings(struct jsonw *w, const struct codec *k,
                                    const struct container *c)
 {
-    bool sandbox = (c->state.status == STATUS_RUNNING || c->state.status == STATUS_PAUSED) &&
-                   !str_eq(mode_name(c), "host") && !str_starts(mode_name(c), "container:");
+    bool sandbox = is_up(c) && !str_starts(mode_name(c), "container:");
     char key[1024] = "";
 
-    if (sandbox)
+    if (sandbox && !str_eq(mode_name(c), "host"))
         snprintf(key, sizeof(key), "%s/netns/%s", k->exec_root ? k->exec_root : "", c->id);
     jsonw_key(w, "NetworkSettings");
     jsonw_obj(w);
@@ -655,7 +684,7 @@ void container_write_inspect(struct jsonw *w, const struct codec *k, const struc
     jsonw_key(w, "HostConfig");
     container_spec_encode_host(c->spec, w);
     write_graph_driver(w, k, c);
-    write_sizes(w, k, c);
+    write_sizes(w, k, c, false);
     jsonw_key(w, "Mounts");
     write_mounts(w, k, c);
     jsonw_key(w, "Config");

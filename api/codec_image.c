@@ -4,14 +4,14 @@
 #include "base/time.h"
 
 static void write_tags(struct jsonw *w, const struct strv *tags, const struct strv *digests,
-                       int version)
+                       int version, bool usage)
 {
     bool dangling = tags->n == 0 && digests->n == 0;
 
     jsonw_key(w, "RepoDigests");
     if (dangling && shape_holds(version, SHAPE_NONE_TAGS)) {
         jsonw_raw(w, "[\"<none>@<none>\"]");
-    } else if (digests->n == 0 && shape_holds(version, SHAPE_NULL_DIGESTS)) {
+    } else if (digests->n == 0 && (usage || shape_holds(version, SHAPE_NULL_DIGESTS))) {
         jsonw_null(w);
     } else {
         jsonw_strv(w, digests);
@@ -29,8 +29,11 @@ static const struct kvs *labels_of(const struct image *i)
 }
 
 void image_write_summary(struct jsonw *w, const struct image *i, const struct strv *tags,
-                         const struct strv *digests, int version, int64_t containers, bool usage)
+                         const struct strv *digests, int version, int64_t containers,
+                         int64_t shared)
 {
+    bool usage = shared >= 0;
+
     jsonw_obj(w);
     jsonw_ki64(w, "Containers",
                usage || shape_holds(version, SHAPE_IMAGE_CONTAINERS) ? containers : -1);
@@ -42,8 +45,9 @@ void image_write_summary(struct jsonw *w, const struct image *i, const struct st
     else
         jsonw_null(w);
     jsonw_kstr(w, "ParentId", i->parent);
-    write_tags(w, tags ? tags : &i->repo_tags, digests ? digests : &i->repo_digests, version);
-    jsonw_ki64(w, "SharedSize", usage ? 0 : -1);
+    write_tags(w, tags ? tags : &i->repo_tags, digests ? digests : &i->repo_digests, version,
+               usage);
+    jsonw_ki64(w, "SharedSize", shared);
     jsonw_ki64(w, "Size", i->size);
     if (shape_holds(version, SHAPE_VIRTUAL_SIZE))
         jsonw_ki64(w, "VirtualSize", i->size);

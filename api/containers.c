@@ -286,20 +286,6 @@ int container_list_all(struct request *rq, struct err *e)
     return res_json(rq, 200, &out, e);
 }
 
-static int64_t layer_size(const struct request *rq, const struct container *c)
-{
-    struct rootfs root = {0};
-    int64_t size = 0;
-
-    if (c->state.started_ns == TIME_ZERO ||
-        images_rootfs_ensure(engine_images(rq->engine), c->image_id, c->id, &root, ERR_IGNORE))
-        return 0;
-    if (root.upper && fs_tree_size(root.upper, &size, ERR_IGNORE))
-        size = 0;
-    rootfs_release(&root);
-    return size;
-}
-
 bool owned_by_app(const struct strv *apps, const char *app)
 {
     return !str_empty(app) && strv_has(apps, app);
@@ -331,11 +317,12 @@ static int prune(struct request *rq, const struct filters *f, struct strv *gone,
     containers_list(rq->engine, &list);
     for (size_t i = 0; i < list.n; i++) {
         const struct container *c = list.v[i];
-        int64_t size;
+        int64_t size, whole;
 
         if (!may_prune(c, f, &apps, has_until, until))
             continue;
-        size = layer_size(rq, c);
+        if (container_sizes(rq->engine, c->id, &size, &whole, ERR_IGNORE))
+            size = 0;
         /* One that has been started meanwhile stays. */
         if (containers_remove(rq->engine, c->id, false, false, rq->by, rq->cancel, ERR_IGNORE))
             continue;

@@ -236,8 +236,11 @@ int container_attach_ws(struct request *rq, struct err *e)
     struct http_reader head;
     int r;
 
-    if (read_attach(rq, &a, e) ||
-        (a.stream && containers_attach(rq->engine, a.c->id, &a.want, &a.io, e)) || ws_begin(rq, e))
+    if (read_attach(rq, &a, e))
+        return -1;
+    if (!request_shape(rq, SHAPE_WS_STREAMS))
+        a.want = (struct attach_opts){true, true, true};
+    if ((a.stream && containers_attach(rq->engine, a.c->id, &a.want, &a.io, e)) || ws_begin(rq, e))
         return -1;
     a.raw = true;
     head = rq->conn->in;

@@ -109,6 +109,7 @@ int exec_create(struct request *rq, struct err *e)
 
 /* ------------------------------------------------------------------- start */
 
+/* tty: what the client expects, bytes without frames; whether there is a terminal is the exec's. */
 struct start {
     bool detach, tty;
     int64_t height, width;
@@ -126,7 +127,7 @@ static int decode_start(struct request *rq, struct start *s, struct err *e)
     tty = json_get(&body, "Tty");
     if (json_bool(&detach, &s->detach, e) || json_bool(&tty, &s->tty, e))
         return -1;
-    if (!request_shape(rq, SHAPE_CONSOLE_SIZE))
+    if (!request_shape(rq, SHAPE_CONSOLE_SIZE) || !s->tty)
         return 0;
     return decode_console(&body, &s->height, &s->width, e);
 }
@@ -167,11 +168,11 @@ static void note_exit(void *arg, int exit_code)
 static void pump(struct request *rq, const struct exec_info *x, const struct start *s,
                  struct stream *io)
 {
-    bool tty = s->tty || x->spec.tty;
+    bool tty = x->spec.tty;
     int exit_code = -1;
     struct detach_keys keys;
     struct hijack h = {
-        .raw = tty,
+        .raw = s->tty,
         .in = x->spec.attach_stdin,
         .out = x->spec.attach_stdout,
         .err = x->spec.attach_stderr,
@@ -198,9 +199,8 @@ static int start_attached(struct request *rq, const struct exec_info *x, const s
                           struct err *e)
 {
     cleanup_stream struct stream *io = NULL;
-    bool raw = s->tty || x->spec.tty;
     struct err why = ERR_INIT;
-    int failed = execs_start(rq->engine, rq->arg[0], s->tty, s->height, s->width, &io, &why);
+    int failed = execs_start(rq->engine, rq->arg[0], s->height, s->width, &io, &why);
 
     if (failed)
         start_error(&why);
@@ -208,7 +208,7 @@ static int start_attached(struct request *rq, const struct exec_info *x, const s
         return -1;
     if (failed) {
         io = NULL;
-        if (say_error(rq, raw, &why, e))
+        if (say_error(rq, s->tty, &why, e))
             return -1;
     } else {
         pump(rq, x, s, io);
@@ -227,7 +227,7 @@ int exec_start(struct request *rq, struct err *e)
         return -1;
     if (!s.detach) {
         rc = start_attached(rq, &x, &s, e);
-    } else if (execs_start(rq->engine, rq->arg[0], s.tty, s.height, s.width, NULL, e)) {
+    } else if (execs_start(rq->engine, rq->arg[0], s.height, s.width, NULL, e)) {
         start_error(e);
         rc = -1;
     } else {

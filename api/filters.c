@@ -283,7 +283,8 @@ int filters_until(const struct filters *f, int64_t *until_ns, bool *set, struct 
         !time_parse(x->v[0].text, until_ns, ERR_IGNORE))
         return 0;
     if (parse_duration(x->v[0].text, "until", &duration, ERR_IGNORE))
-        return err_set(e, ERR_INVALID, "invalid filter 'until=%s'", x->v[0].text);
+        return err_set(e, ERR_INVALID, "failed to parse value as time or duration: \"%s\"",
+                       x->v[0].text);
     *until_ns = time_wall_ns() - duration;
     return 0;
 }

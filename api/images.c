@@ -124,7 +124,7 @@ static int write_images(struct image_query *q, struct jsonw *w, struct err *e)
         if (ref && tags.n == 0 && digests.n == 0)
             continue;
         image_write_summary(w, i, &tags, &digests, q->rq->version,
-                            image_users(&q->containers, i->id), false);
+                            image_users(&q->containers, i->id), -1);
     }
     jsonw_end_arr(w);
     return 0;

@@ -417,12 +417,15 @@ static void write_images(struct jsonw *w, const struct request *rq,
                          const struct container_list *containers)
 {
     struct image_list images = {0};
+    cleanup_free int64_t *shared = NULL;
 
     images_list(engine_images(rq->engine), &images);
+    shared = xcalloc(images.n + 1, sizeof(*shared));
+    images_shared_sizes(engine_images(rq->engine), &images, shared);
     jsonw_arr(w);
     for (size_t i = 0; i < images.n; i++)
         image_write_summary(w, images.v[i], NULL, NULL, rq->version,
-                            image_users(containers, images.v[i]->id), true);
+                            image_users(containers, images.v[i]->id), shared[i]);
     jsonw_end_arr(w);
     image_list_release(&images);
 }

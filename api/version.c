@@ -18,6 +18,7 @@ static const struct {
     [SHAPE_SHORT_ID_ALIAS] = {0,  45 },
     [SHAPE_IMAGE_CREATE_EVENT] = {46, 999},
     [SHAPE_PRUNE_ANONYMOUS] = {42, 999},
+    [SHAPE_WS_STREAMS] = {42, 999},
     [SHAPE_STOP_SIGNAL] = {42, 999},
     [SHAPE_CONSOLE_SIZE] = {42, 999},
     [SHAPE_PLAIN_SECURITY] = {0,  25 },

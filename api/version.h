@@ -27,6 +27,7 @@ enum shape {
     SHAPE_SHORT_ID_ALIAS,     /* endpoint Aliases include the short ID */
     SHAPE_IMAGE_CREATE_EVENT, /* the event "image create" exists */
     SHAPE_PRUNE_ANONYMOUS,    /* volumes/prune spares named volumes unless all=true */
+    SHAPE_WS_STREAMS,         /* attach/ws minds stdin=, stdout= and stderr= */
     SHAPE_STOP_SIGNAL,        /* stop and restart take signal= */
     SHAPE_CONSOLE_SIZE,       /* exec start takes ConsoleSize */
     SHAPE_PLAIN_SECURITY,     /* info: SecurityOptions without "name=" */

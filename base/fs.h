@@ -36,7 +36,8 @@ int fs_sync_dir(const char *path, struct err *e) MUST_USE;
 int fs_real_path(const char *path, char **out, struct err *e) MUST_USE;
 int fs_disk_free(const char *path, int64_t *free_bytes, int64_t *total_bytes,
                  struct err *e) MUST_USE;
-/* Total bytes of the regular files below. */
+/* Total bytes of the files below, and of the targets of symlinks; a file of several names counts
+ * once. */
 int fs_tree_size(const char *path, int64_t *bytes, struct err *e) MUST_USE;
 
 /* Joins with one '/', collapses "//" and "." and resolves ".." by text ("/a/../b" is "/b"). */

@@ -99,6 +99,8 @@ int images_remove(struct images *im, const char *ref, bool force, bool no_prune,
                   image_in_use_fn *in_use, void *arg, struct image_removal *out,
                   struct err *e) MUST_USE;
 int64_t images_layers_size(struct images *im); /* all layers, for /system/df and doctor */
+/* out[i]: what l->v[i] has in common with others of the list. */
+void images_shared_sizes(struct images *im, const struct image_list *l, int64_t *out);
 
 /* ---- what a container's writable layer changes */
 enum tree_change_kind { CHANGE_MODIFIED, CHANGE_ADDED, CHANGE_DELETED }; /* Docker's numbers */
@@ -136,6 +138,9 @@ int images_rootfs_ensure(struct images *im, const char *image_id, const char *co
 bool images_rootfs_can_limit(struct images *im);
 int images_rootfs_limit(struct images *im, const char *container_id, int64_t bytes,
                         struct err *e) MUST_USE;
+/* What that gave or would give, without making anything. */
+int images_rootfs_describe(struct images *im, const char *image_id, const char *container_id,
+                           struct rootfs *out, struct err *e) MUST_USE;
 int images_rootfs_remove(struct images *im, const char *container_id, struct err *e) MUST_USE;
 /* Container IDs that have a writable layer: for leftovers. */
 int images_rootfs_list(struct images *im, struct strv *ids, struct err *e) MUST_USE;

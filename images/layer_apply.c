@@ -320,7 +320,8 @@ static int make_room(struct apply *a, int dir_fd, const char *base, const struct
         return 0;
     }
     *opaque = t->type == TAR_DIR && a->form == WHITEOUT_OVERLAY && whiteout_is(&st);
-    if (S_ISREG(st.st_mode) && st.st_nlink == 1 && a->form == WHITEOUT_OVERLAY)
+    if ((S_ISREG(st.st_mode) || S_ISLNK(st.st_mode)) && st.st_nlink == 1 &&
+        a->form == WHITEOUT_OVERLAY)
         a->size -= st.st_size;
     if (S_ISDIR(st.st_mode) || S_ISLNK(st.st_mode)) {
         path_walk_forget(&a->link_walk);
@@ -342,11 +343,12 @@ static int make_dir(struct apply *a, int dir_fd, const char *dir, const char *ba
     return 0;
 }
 
-static int make_symlink(const struct apply *a, int dir_fd, const char *base,
-                        const struct tar_entry *t, struct err *e)
+static int make_symlink(struct apply *a, int dir_fd, const char *base, const struct tar_entry *t,
+                        struct err *e)
 {
     if (symlinkat(t->link, dir_fd, base))
         return err_os(e, errno, "cannot make the link");
+    a->size += (int64_t)strlen(t->link); /* as dockerd counts */
     return set_attributes(a, dir_fd, base, -1, t, e);
 }
 

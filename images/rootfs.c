@@ -175,6 +175,27 @@ int images_rootfs_limit(struct images *im, const char *container_id, int64_t byt
     return fs_mkdir_p(dir, 0711, e) || project_quota_set(all, dir, bytes, e) ? -1 : 0;
 }
 
+int images_rootfs_describe(struct images *im, const char *image_id, const char *container_id,
+                           struct rootfs *out, struct err *e)
+{
+    cleanup_strv struct strv chain = {0};
+    const struct strv *own;
+    const struct image_entry *en;
+
+    *out = (struct rootfs){0};
+    if (check_id(container_id, e))
+        return -1;
+    mutex_lock(&im->lock);
+    own = map_get(&im->roots, container_id);
+    en = map_get(&im->images, image_id);
+    if (own || en)
+        strv_copy(&chain, own ? own : &en->image->chain_ids);
+    mutex_unlock(&im->lock);
+    if (!own && !en)
+        return err_set(e, ERR_NOT_FOUND, "No such image: %s", image_id);
+    return im->driver->describe(im->layers_root, container_id, &chain, out, e);
+}
+
 int images_rootfs_remove(struct images *im, const char *container_id, struct err *e)
 {
     cleanup_strv struct strv keys = {0};

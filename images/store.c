@@ -261,6 +261,32 @@ int64_t images_layers_size(struct images *im)
     return sum;
 }
 
+void images_shared_sizes(struct images *im, const struct image_list *l, int64_t *out)
+{
+    static char one, more; /* what a layer's entry points to says how many use it */
+    struct map users = MAP_INIT(NULL);
+
+    for (size_t i = 0; i < l->n; i++)
+        for (size_t k = 0; k < l->v[i]->chain_ids.n; k++) {
+            const char *id = l->v[i]->chain_ids.v[k];
+
+            map_put(&users, id, map_get(&users, id) ? &more : &one);
+        }
+    mutex_lock(&im->lock);
+    for (size_t i = 0; i < l->n; i++) {
+        out[i] = 0;
+        for (size_t k = 0; k < l->v[i]->chain_ids.n; k++) {
+            const char *id = l->v[i]->chain_ids.v[k];
+            const struct layer_record *layer = map_get(&im->layers, id);
+
+            if (layer && map_get(&users, id) == &more)
+                out[i] += layer->size;
+        }
+    }
+    mutex_unlock(&im->lock);
+    map_release(&users);
+}
+
 /* ---- tagging */
 
 int images_tag(struct images *im, const char *source, const char *repo, const char *tag,

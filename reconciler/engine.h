@@ -164,7 +164,7 @@ int execs_create(struct engine *g, const char *container, struct exec_spec *spec
                  const char *detach_keys, char **id,
                  struct err *e) MUST_USE; /* takes what is in spec */
 /* io NULL: detached.  After the stream's FRAME_EXIT the caller calls execs_exited(). */
-int execs_start(struct engine *g, const char *id, bool tty, int64_t height, int64_t width,
+int execs_start(struct engine *g, const char *id, int64_t height, int64_t width,
                 struct stream **io, struct err *e) MUST_USE;
 void execs_exited(struct engine *g, const char *id, int exit_code);
 int execs_inspect(struct engine *g, const char *id, struct exec_info *out, struct err *e) MUST_USE;

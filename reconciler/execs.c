@@ -4,8 +4,10 @@
  * An exec is not desired state: it lives in memory and is forgotten some minutes after it ended, or
  * with the agent.  The process itself is the shim's child and does not mind.
  */
+#include <fcntl.h>
 #include <string.h>
 
+#include "base/fs.h"
 #include "base/id.h"
 #include "reconciler/engine_internal.h"
 
@@ -48,7 +50,7 @@ static void forget_old(struct engine *g) REQUIRES(g->lock)
     strv_release(&old);
 }
 
-/* With its container; what was run may still be asked for its exit code for a while. */
+/* They go with their container. */
 void execs_forget(struct engine *g, const char *container_id)
 {
     struct strv gone = {0};
@@ -56,14 +58,10 @@ void execs_forget(struct engine *g, const char *container_id)
     void *value;
 
     for (size_t i = 0; map_at(&g->execs, &i, &key, &value); i++) {
-        struct exec *x = value;
+        const struct exec *x = value;
 
-        if (strcmp(x->info.container_id, container_id) != 0)
-            continue;
-        if (!x->info.running && !x->info.exited)
+        if (strcmp(x->info.container_id, container_id) == 0)
             strv_add(&gone, key);
-        else if (!x->ended_ms)
-            x->ended_ms = time_mono_ms(); /* its end may never be told */
     }
     for (size_t i = 0; i < gone.n; i++)
         map_del(&g->execs, gone.v[i]);
@@ -124,6 +122,25 @@ void exec_compose(const struct container *c, struct exec_spec *x)
         str_set(&x->cwd, str_empty(c->spec->working_dir) ? "/" : c->spec->working_dir);
 }
 
+/* Asked of the container's own files, before anything is started.  A number needs no entry. */
+static int check_user(struct engine *g, const struct container *c, const char *user, struct err *e)
+{
+    cleanup_free char *path = str_printf("/proc/%lld/root", (long long)c->state.pid);
+    cleanup_fd int root = -1;
+    int64_t uid, gid;
+
+    if (str_empty(user))
+        return 0;
+    root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0) /* it has just ended: whoever starts the exec is told */
+        return 0;
+    if (!g->rt->ops->resolve_user(g->rt, root, user, &uid, &gid, e))
+        return 0;
+    if (e->kind == ERR_NOT_FOUND)
+        e->kind = ERR_INVALID;
+    return -1;
+}
+
 int execs_create(struct engine *g, const char *ref, struct exec_spec *spec, const char *detach_keys,
                  char **id, struct err *e)
 {
@@ -135,6 +152,8 @@ int execs_create(struct engine *g, const char *ref, struct exec_spec *spec, cons
         return -1;
     if (spec->argv.n == 0)
         return err_set(e, ERR_INVALID, "No exec command specified");
+    if (check_user(g, c, spec->user, e))
+        return -1;
     exec_compose(c, spec);
     id_new(fresh);
     str_set(&spec->id, fresh);
@@ -232,8 +251,8 @@ static int failure_code(const struct err *e)
     return strstr(e->msg, "permission denied") || strstr(e->msg, "is a directory") ? 126 : 127;
 }
 
-int execs_start(struct engine *g, const char *id, bool tty, int64_t height, int64_t width,
-                struct stream **io, struct err *e)
+int execs_start(struct engine *g, const char *id, int64_t height, int64_t width, struct stream **io,
+                struct err *e)
 {
     cleanup_container struct container *c = NULL;
     struct exec_info x = {0};
@@ -242,9 +261,8 @@ int execs_start(struct engine *g, const char *id, bool tty, int64_t height, int6
 
     if (execs_inspect(g, id, &x, e))
         return -1;
-    if (containers_find(g, x.container_id, &c, e) || check_state(c, c->name, e) || claim(g, id, e))
+    if (containers_find(g, x.container_id, &c, e) || check_state(c, c->id, e) || claim(g, id, e))
         goto out;
-    x.spec.tty = x.spec.tty || tty;
     if (height > 0 && width > 0) {
         x.spec.height = height;
         x.spec.width = width;
@@ -310,7 +328,7 @@ void execs_of(struct engine *g, const char *container_id, struct strv *ids)
     for (size_t i = 0; map_at(&g->execs, &i, &key, &value); i++) {
         const struct exec *x = value;
 
-        if (x->info.running && strcmp(x->info.container_id, container_id) == 0)
+        if (!x->info.exited && strcmp(x->info.container_id, container_id) == 0)
             strv_add(ids, key);
     }
     mutex_unlock(&g->lock);

@@ -188,7 +188,7 @@ static void count_file(struct measure *m, const struct stat *st)
 {
     char key[48];
 
-    if (!S_ISREG(st->st_mode))
+    if (!S_ISREG(st->st_mode) && !S_ISLNK(st->st_mode))
         return;
     if (st->st_nlink > 1) {
         (void)!snprintf(key, sizeof(key), "%llx:%llx", (unsigned long long)st->st_dev,

@@ -289,7 +289,7 @@ def life(s):
     s.post("/containers/aa/pause")
     s.post("/containers/aa/unpause")
     s.post("/containers/aa/unpause")
-    s.get("/containers/aa/top")
+    s.get("/containers/aa/top", mode="shape")
     s.get("/containers/aa/top?ps_args=-o%20pid,comm", mode="shape")
     s.get("/containers/aa/top?ps_args=-o%20comm")
     s.get("/containers/aa/top?ps_args=--nosuch", mode="status")
@@ -383,7 +383,7 @@ def execs(s):
     s.get("/exec/nope/json")
     s.post("/exec/nope/start", {"Detach": True})
     s.post("/exec/nope/resize?h=1&w=1")
-    for label, body in (("plain", {"Cmd": ["sh", "-c", "echo out; echo err >&2; exit 5"], "AttachStdout": True, "AttachStderr": True}),
+    for label, body in (("plain", {"Cmd": ["sh", "-c", "echo out; sleep 0.1; echo err >&2; exit 5"], "AttachStdout": True, "AttachStderr": True}),
                         ("user", {"Cmd": ["id"], "User": "web", "AttachStdout": True}),
                         ("user and group", {"Cmd": ["id"], "User": "1234:staff", "AttachStdout": True}),
                         ("directory", {"Cmd": ["pwd"], "WorkingDir": "/tmp", "AttachStdout": True}),

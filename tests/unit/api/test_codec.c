@@ -333,7 +333,7 @@ static void images_are_printed_as_dockerd_prints_them(void **state)
         image_write_inspect(&w, i, rows[r].version, "overlay2");
         compare_text(&root, &out);
         jsonw_arr(&lw);
-        image_write_summary(&lw, i, NULL, NULL, rows[r].version, 4, false);
+        image_write_summary(&lw, i, NULL, NULL, rows[r].version, 4, -1);
         jsonw_end_arr(&lw);
         compare_text(&list_root, &list_out);
         fake_engine_free(g);
@@ -348,10 +348,10 @@ static void dangling_images_have_no_tags_or_none(void **state)
     struct jsonw ow = JSONW_INIT(&old), nw = JSONW_INIT(&new);
 
     (void)state;
-    image_write_summary(&ow, i, NULL, NULL, 42, 0, false);
+    image_write_summary(&ow, i, NULL, NULL, 42, 0, -1);
     assert_non_null(strstr(old.data, "\"RepoTags\":[\"<none>:<none>\"]"));
     assert_non_null(strstr(old.data, "\"RepoDigests\":[\"<none>@<none>\"]"));
-    image_write_summary(&nw, i, NULL, NULL, 43, 0, false);
+    image_write_summary(&nw, i, NULL, NULL, 43, 0, -1);
     assert_non_null(strstr(new.data, "\"RepoTags\":[]"));
     assert_non_null(strstr(new.data, "\"RepoDigests\":[]"));
     fake_engine_free(g);

@@ -627,6 +627,16 @@ int images_rootfs_ensure(struct images *im, const char *image_id, const char *id
     return 0;
 }
 
+int images_rootfs_describe(struct images *im, const char *image_id, const char *id,
+                           struct rootfs *out, struct err *e)
+{
+    (void)im;
+    (void)image_id;
+    (void)e;
+    *out = (struct rootfs){.overlay = true, .upper = str_printf("/rw/%s", id)};
+    return 0;
+}
+
 int images_changes(struct images *im, const char *image_id, const char *id,
                    struct tree_changes *out, struct cancel *c, struct err *e)
 {
