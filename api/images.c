@@ -189,28 +189,48 @@ static int note_size(void *arg, const struct layer_record *r, struct err *e)
     return 0;
 }
 
-/* Newest first; only the newest has an ID and tags, the others were never images here. */
-static void write_history(struct jsonw *w, const struct image *i, const int64_t *sizes)
+static void write_entry(struct jsonw *w, const struct image_history *h,
+                        const struct image *made /* NULL: it was never an image here */,
+                        int64_t size)
 {
+    jsonw_obj(w);
+    jsonw_kstr(w, "Comment", h->comment);
+    jsonw_ki64(w, "Created", h->created_ns == TIME_ZERO ? 0 : h->created_ns / NS_PER_SEC);
+    jsonw_kstr(w, "CreatedBy", h->created_by);
+    jsonw_kstr(w, "Id", made ? made->id : "<missing>");
+    jsonw_ki64(w, "Size", size);
+    jsonw_key(w, "Tags");
+    if (made && made->repo_tags.n)
+        jsonw_strv(w, &made->repo_tags);
+    else
+        jsonw_null(w);
+    jsonw_end_obj(w);
+}
+
+/* The image that this one was committed from, in its place. */
+static void to_parent(struct images *im, struct image **at)
+{
+    struct image *parent = NULL;
+
+    if (*at && !str_empty((*at)->parent))
+        (void)!images_find(im, (*at)->parent, &parent, ERR_IGNORE);
+    if (*at)
+        image_unref(*at);
+    *at = parent;
+}
+
+/* Newest first. */
+static void write_history(struct jsonw *w, struct images *im, const struct image *i,
+                          const int64_t *sizes)
+{
+    cleanup_image struct image *at = image_ref(i);
     size_t layer = i->chain_ids.n;
 
     jsonw_arr(w);
-    for (size_t k = i->n_history; k-- > 0;) {
+    for (size_t k = i->n_history; k-- > 0; to_parent(im, &at)) {
         const struct image_history *h = &i->history[k];
-        bool newest = k + 1 == i->n_history;
 
-        jsonw_obj(w);
-        jsonw_kstr(w, "Comment", h->comment);
-        jsonw_ki64(w, "Created", h->created_ns == TIME_ZERO ? 0 : h->created_ns / NS_PER_SEC);
-        jsonw_kstr(w, "CreatedBy", h->created_by);
-        jsonw_kstr(w, "Id", newest ? i->id : "<missing>");
-        jsonw_ki64(w, "Size", !h->empty_layer && layer > 0 ? sizes[--layer] : 0);
-        jsonw_key(w, "Tags");
-        if (newest && i->repo_tags.n)
-            jsonw_strv(w, &i->repo_tags);
-        else
-            jsonw_null(w);
-        jsonw_end_obj(w);
+        write_entry(w, h, at, !h->empty_layer && layer > 0 ? sizes[--layer] : 0);
     }
     jsonw_end_arr(w);
 }
@@ -229,7 +249,7 @@ int image_history(struct request *rq, struct err *e)
     s = (struct layer_sizes){&image->chain_ids, sizes};
     if (state_layer_each(engine_state(rq->engine), note_size, &s, e))
         return -1;
-    write_history(&w, image, sizes);
+    write_history(&w, engine_images(rq->engine), image, sizes);
     return res_json(rq, 200, &out, e);
 }
 

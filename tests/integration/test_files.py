@@ -401,8 +401,9 @@ def test_a_committed_image_runs_is_saved_and_loaded(agent, work):
     agent.docker("run", "--name", "again", "mine:v1", "sh", "-c", "rm /n/f; echo 2 >/n/g")
     agent.docker("commit", "again", "mine:v2")
     assert agent.out("run", "--rm", "mine:v2", "ls", "/n").split() == ["g", "l", "sub"]
-    history = [h["CreatedBy"] for h in agent.json("/v1.51/images/mine:v2/history")]
-    assert history[0] == "sh -c rm /n/f; echo 2 >/n/g" and history[2] == "busybox" and len(history) == 3
+    history = agent.json("/v1.51/images/mine:v2/history")
+    assert [h["CreatedBy"] for h in history][0::2] == ["sh -c rm /n/f; echo 2 >/n/g", "busybox"] and len(history) == 3
+    assert [h["Tags"] for h in history] == [["mine:v2"], ["mine:v1"], None]  # what was loaded has no parent
     agent.docker("rm", "again")
     agent.docker("rmi", "mine:v2", "mine:v1")
 
@@ -520,7 +521,8 @@ def test_large_files_take_no_memory_and_a_client_that_leaves_ends_it(agent):
             peak = max(peak, resident(agent))
     s.close()
     assert total > 600 << 20
-    assert peak - before < 16 << 10
+    if conftest.SLOW == 1:  # a sanitizer keeps what is freed
+        assert peak - before < 16 << 10
     s = request(agent, "GET /v1.51/containers/big/archive?path=/sparse HTTP/1.1\r\nHost: d\r\n\r\n")
     assert s.recv(65536)
     fds = lambda: len(os.listdir(f"/proc/{agent.process.pid}/fd"))
