@@ -95,7 +95,10 @@ static int open_stores(struct agent *a, struct err *e)
                                .max_downloads = (int)c->max_concurrent_downloads,
                                .user_agent = "ballast/" BALLAST_VERSION};
     struct runtime_config rc = {
-        .data_root = c->data_root, .exec_root = c->exec_root, .shim_path = c->shim};
+        .data_root = c->data_root,
+        .exec_root = c->exec_root,
+        .shim_path = c->shim,
+        .commands = &c->runtimes};
 
     if (state_open(db, &a->st, e) || images_open(&ic, a->st, &a->im, e) ||
         runtime_open(&rc, &a->rt, e))
@@ -125,6 +128,8 @@ static int open_engine(struct agent *a, struct err *e)
         .default_stop_timeout_s = c->default_stop_timeout,
         .default_init = c->init,
         .no_new_privileges = c->no_new_privileges,
+        .runtimes = &c->runtimes,
+        .default_runtime = c->default_runtime,
         .host_labels = c->host_labels,
         .workers = (int)c->workers,
     };

@@ -25,6 +25,7 @@ void config_init(struct config *c, const char *program)
         .config_file = NULL,
         .group = xstrdup("docker"),
         .log_driver = xstrdup("json-file"),
+        .default_runtime = xstrdup(RUNTIME_DEFAULT),
         .log_level = xstrdup("info"),
         .log_format = xstrdup("text"),
         .plugin_sockets = xstrdup("/run/docker/plugins"),
@@ -69,6 +70,8 @@ void config_release(struct config *c)
     strv_release(&c->notices);
     kvs_release(&c->log_opts);
     kvs_release(&c->host_labels);
+    free(c->default_runtime);
+    runtime_commands_release(&c->runtimes);
     for (size_t i = 0; i < c->n_pools; i++)
         free(c->pools[i].base);
     free(c->pools);
@@ -185,6 +188,8 @@ static int set_text(struct config *c, const struct setting *s, const char *text,
         return 0;
     case SET_POOLS:
         return flag_pool(c, text, e);
+    case SET_RUNTIMES:
+        return config_flag_runtime(member(c, s), text, e);
     case SET_SOURCES: {
         cleanup_free char *path = absolute(text);
 
@@ -399,6 +404,8 @@ static int file_value(struct config *c, const struct setting *s, const struct ya
         return file_pairs(member(c, s), s->key, n, e);
     case SET_POOLS:
         return file_pools(c, n, e);
+    case SET_RUNTIMES:
+        return config_file_runtimes(member(c, s), n, e);
     case SET_SOURCES:
         return file_sources(c, n, e);
     case SET_HOST:
@@ -529,7 +536,7 @@ static int check(const struct config *c, struct err *e)
     for (size_t i = 0; i < c->labels.n; i++)
         if (!strchr(c->labels.v[i], '='))
             return err_set(e, ERR_INVALID, "labels: \"%s\" is not key=value", c->labels.v[i]);
-    return 0;
+    return config_check_runtimes(c, e);
 }
 
 int config_load(struct config *c, int argc, char *const *argv, struct err *e)

@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "core/runtime_command.h"
 
 struct source_config {
     char *name;
@@ -38,6 +39,8 @@ struct config {
     struct strv plugin_specs;
     struct strv dns, insecure_registries, registry_mirrors, labels;
     struct kvs log_opts, host_labels;
+    struct runtime_commands runtimes;
+    char *default_runtime;
     struct pool_config *pools;
     size_t n_pools;
     struct source_config *sources;

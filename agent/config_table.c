@@ -54,6 +54,9 @@ const struct setting config_settings[] = {
      "remove all that data-root knows of, and data-root, and exit"                                                                                                  },
     {NULL,                           "version",                      'v', SET_BOOL,    AT(show_version),         "print the version and exit"                       },
     {NULL,                           "help",                         'h', SET_BOOL,    AT(show_help),            "print this and exit"                              },
+    {"runtimes",                     "add-runtime",                  0,   SET_RUNTIMES, AT(runtimes),
+     "an OCI runtime command, name=path"                                                                                                                            },
+    {"default-runtime",              "default-runtime",              0,   SET_STR,     AT(default_runtime),      "for containers that name none"                    },
  /* ours */
     {"instance",                     "instance",                     0,   SET_STR,     AT(instance),
      "prefix of bridges, cgroups and nftables on this host"                                                                                                         },

@@ -16,6 +16,7 @@ enum setting_type {
     SET_POOLS,
     SET_SOURCES,
     SET_HOST,
+    SET_RUNTIMES, /* "name=path" as flag, see config_runtimes.c for the file */
     SET_IGNORED, /* dockerd's; not applied: `help` says why */
 };
 
@@ -30,3 +31,10 @@ struct setting {
 
 extern const struct setting config_settings[];
 extern const size_t config_n_settings;
+
+struct yaml_node;
+/* config_runtimes.c */
+int config_flag_runtime(struct runtime_commands *l, const char *text, struct err *e) MUST_USE;
+int config_file_runtimes(struct runtime_commands *l, const struct yaml_node *n,
+                         struct err *e) MUST_USE;
+int config_check_runtimes(const struct config *c, struct err *e) MUST_USE;

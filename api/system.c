@@ -317,14 +317,43 @@ static void write_commit(struct jsonw *w, const struct request *rq, const char *
     jsonw_end_obj(w);
 }
 
+/* The built-in one is our shim, under every name that no command has taken. */
+static void write_runtime_names(struct jsonw *w, const struct engine_config *ec)
+{
+    static const char *const builtin[] = {"ballast", "io.containerd.runc.v2", "runc"};
+    const struct runtime_command *command;
+
+    jsonw_key(w, "Runtimes");
+    jsonw_obj(w);
+    for (size_t i = 0; i < ARRAY_LEN(builtin); i++) {
+        if (runtime_command_find(ec->runtimes, builtin[i], &command, ERR_IGNORE) || command)
+            continue;
+        jsonw_key(w, builtin[i]);
+        jsonw_obj(w);
+        jsonw_kstr(w, "path", "ballast-shim");
+        jsonw_end_obj(w);
+    }
+    for (size_t i = 0; ec->runtimes && i < ec->runtimes->n; i++) {
+        command = &ec->runtimes->v[i];
+        jsonw_key(w, command->name);
+        jsonw_obj(w);
+        jsonw_kstr(w, "path", command->path);
+        if (command->args.n) {
+            jsonw_key(w, "runtimeArgs");
+            jsonw_strv(w, &command->args);
+        }
+        jsonw_end_obj(w);
+    }
+    jsonw_end_obj(w);
+    jsonw_kstr(w, "DefaultRuntime", ec->default_runtime ? ec->default_runtime : RUNTIME_DEFAULT);
+}
+
 static void write_runtimes(struct jsonw *w, const struct request *rq)
 {
+    const struct engine_config *ec = engine_config(rq->engine);
     bool plain = request_shape(rq, SHAPE_PLAIN_SECURITY);
 
-    /* The name that clients ask for; the program behind it is our shim. */
-    jsonw_key(w, "Runtimes");
-    jsonw_raw(w, "{\"runc\":{\"path\":\"ballast-shim\"}}");
-    jsonw_kstr(w, "DefaultRuntime", "runc");
+    write_runtime_names(w, ec);
     jsonw_key(w, "Swarm");
     jsonw_raw(w, "{\"NodeID\":\"\",\"NodeAddr\":\"\",\"LocalNodeState\":\"inactive\","
                  "\"ControlAvailable\":false,\"Error\":\"\",\"RemoteManagers\":null}");

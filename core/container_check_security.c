@@ -187,16 +187,6 @@ static int check_devices(const struct container_spec *s, struct err *e)
 
 /* ------------------------------------------------------------ the rest */
 
-/* One runtime is built in; the names are those under which clients ask for it. */
-static int check_runtime(const char *name, struct err *e)
-{
-    static const char *const known[] = {"runc", "io.containerd.runc.v2", "ballast", NULL};
-
-    if (one_of(name, known, false))
-        return 0;
-    return err_set(e, ERR_INVALID, "unknown or invalid runtime name: %.100s", name);
-}
-
 static int check_options(const struct container_spec *s, struct err *e)
 {
     if (s->storage_opt.n && strcmp(s->storage_opt.v[0].k, "size") != 0)
@@ -216,7 +206,7 @@ int check_security(const struct container_spec *s, struct err *e)
             return -1;
     return check_namespaces(s, e) || check_caps("CapAdd", &s->cap_add, e) ||
                    check_caps("CapDrop", &s->cap_drop, e) || check_devices(s, e) ||
-                   check_runtime(s->runtime, e) || check_options(s, e)
+                   check_options(s, e)
                ? -1
                : 0;
 }

@@ -131,7 +131,7 @@ static const struct row rows[] = {
     STR(SEC_HOST, "UsernsMode", userns_mode),
     I64(SEC_HOST, "ShmSize", shm_size, .flags = ZERO_IS_UNSET, .def_i64 = 64 << 20),
     KVS(SEC_HOST, "Sysctls", sysctls, .flags = OMIT),
-    STR(SEC_HOST, "Runtime", runtime, .def_str = "runc"),
+    STR(SEC_HOST, "Runtime", runtime), /* "": the agent's default */
     STR(SEC_HOST, "Isolation", isolation),
     I64(SEC_HOST, "CpuShares", cpu_shares),
     I64(SEC_HOST, "Memory", memory),

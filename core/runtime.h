@@ -35,6 +35,7 @@
 
 struct cancel;
 struct container_stats;
+struct runtime_commands;
 struct stream;
 
 enum frame_kind {
@@ -137,6 +138,7 @@ struct runtime_config {
     const char *exec_root; /* <exec_root>/containers/<id>/ holds the bundle and the shim's socket */
     const char *shim_path; /* NULL: beside the running program */
     const char *init_path; /* unused on Linux: the shim is the init */
+    const struct runtime_commands *commands; /* outlives the runtime; NULL: none */
 };
 
 struct runtime {

@@ -369,6 +369,7 @@ static int prepare_spec(struct engine *g, struct container *c, const struct imag
                         struct strv *warnings, struct err *e)
 {
     struct container_spec *s = c->spec;
+    const struct runtime_command *command;
 
     if (str_empty(s->network_mode) || strcmp(s->network_mode, "default") == 0)
         str_set(&s->network_mode, "bridge");
@@ -377,10 +378,13 @@ static int prepare_spec(struct engine *g, struct container *c, const struct imag
         s->init = s->init_set = true;
     if (str_empty(s->cgroupns_mode))
         str_set(&s->cgroupns_mode, create_cgroupns(g));
+    if (str_empty(s->runtime))
+        str_set(&s->runtime, g->cfg.default_runtime ? g->cfg.default_runtime : RUNTIME_DEFAULT);
     container_spec_settle(s);
     if (create_for_host(g, s, warnings, e))
         return -1;
-    if (container_spec_validate(s, e) || mounts_inherit(g, s, e) || spec_merge_image(s, img, e) ||
+    if (container_spec_validate(s, e) ||
+        runtime_command_find(g->cfg.runtimes, s->runtime, &command, e) || mounts_inherit(g, s, e) || spec_merge_image(s, img, e) ||
         check_logging(s, e) || check_network(g, s, e) || check_modes(g, s, e) ||
         mounts_check(g, s, e))
         return -1;

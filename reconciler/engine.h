@@ -23,6 +23,7 @@
 #include "core/net_driver.h"
 #include "core/network.h"
 #include "core/runtime.h"
+#include "core/runtime_command.h"
 #include "core/stats.h"
 #include "core/vol_driver.h"
 #include "core/volume.h"
@@ -46,6 +47,8 @@ struct engine_config {
     struct strv default_dns;
     int64_t default_shm_size, default_stop_timeout_s;
     bool default_init, no_new_privileges;
+    const struct runtime_commands *runtimes; /* NULL: the built-in one alone */
+    const char *default_runtime;             /* NULL: RUNTIME_DEFAULT */
     struct kvs host_labels;
     int workers; /* 0: 4 */
 };

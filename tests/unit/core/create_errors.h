@@ -213,8 +213,6 @@ static const struct create_case refused[] = {
      "invalid --security-opt 2: \"no-new-privileges=x\""},
     {"{\"Image\":\"bb\",\"HostConfig\":{\"SecurityOpt\":[\"systempaths=unconfined\"]}}",
      "invalid --security-opt 2: \"systempaths=unconfined\""},
-    {"{\"Image\":\"bb\",\"HostConfig\":{\"Runtime\":\"foo\"}}",
-     "unknown or invalid runtime name: foo"},
     {"{\"Image\":\"bb\",\"HostConfig\":{\"StorageOpt\":{\"foo\":\"bar\"}}}", "Unknown option foo"},
     {"{\"Image\":\"bb\",\"HostConfig\":{\"Annotations\":{\"\":\"b\"}}}",
      "invalid Annotations: the empty string is not permitted as an annotation key"},
