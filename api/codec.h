@@ -47,6 +47,7 @@ void network_write(struct jsonw *w, const struct network *n,
                    const struct container_list *containers);
 
 /* ---- volumes; ref_count -1: without UsageData */
+bool volume_is_plain(const struct volume *v);
 void volume_write(struct jsonw *w, const struct volume *v, int64_t ref_count, int64_t size);
 
 /* ---- images */

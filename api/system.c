@@ -481,6 +481,8 @@ static void write_volumes(struct jsonw *w, const struct request *rq)
         cleanup_strv struct strv users = {0};
         int64_t size = -1;
 
+        if (!volume_is_plain(volumes.v[i]))
+            continue;
         volumes_users(rq->engine, volumes.v[i]->name, &users);
         if (!volumes.v[i]->mountpoint || fs_tree_size(volumes.v[i]->mountpoint, &size, ERR_IGNORE))
             size = -1;

@@ -109,11 +109,19 @@ int volume_remove(struct request *rq, struct err *e)
 
 /* ------------------------------------------------------------------- prune */
 
-/* Since API 1.42 named volumes are spared unless all=true; an app's volume holds its data. */
+/* What is on another file system, or a plugin's, is neither measured nor pruned, as dockerd has it.
+ */
+bool volume_is_plain(const struct volume *v)
+{
+    return str_eq(v->driver, "local") && v->options.n == 0;
+}
+
+/* Since API 1.42 named volumes are spared unless all=true, and plugins' always; an app's volume
+ * holds its data. */
 static bool may_prune(struct request *rq, const struct volume *v, const struct filters *f,
                       const struct strv *apps, bool all)
 {
-    if (owned_by_app(apps, v->app) || is_used(rq, v))
+    if (!volume_is_plain(v) || owned_by_app(apps, v->app) || is_used(rq, v))
         return false;
     if (!all && !v->anonymous && !kvs_get(&v->labels, ANONYMOUS_LABEL))
         return false;
@@ -126,6 +134,7 @@ static int prune(struct request *rq, const struct filters *f, struct strv *gone,
     bool all = !request_shape(rq, SHAPE_PRUNE_ANONYMOUS);
     cleanup_strv struct strv apps = {0};
     struct volume_list list = {0};
+    struct event ev;
 
     if (filters_bool(f, "all", &all, e))
         return -1;
@@ -145,6 +154,9 @@ static int prune(struct request *rq, const struct filters *f, struct strv *gone,
         *bytes += size;
     }
     volume_list_release(&list);
+    event_init(&ev, "volume", "prune", "");
+    kvs_setf(&ev.attributes, "reclaimed", "%lld", (long long)*bytes);
+    engine_event(rq->engine, &ev);
     return 0;
 }
 

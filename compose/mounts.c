@@ -224,6 +224,15 @@ static int on_volume(const struct field *f, void *obj, struct err *e)
     return read_map(f, keys, ARRAY_LEN(keys), NULL, ((struct long_form *)obj)->m, e);
 }
 
+static int on_image(const struct field *f, void *obj, struct err *e)
+{
+    static const struct key_def keys[] = {
+        {"subpath", KEY_STR, offsetof(struct mount_spec, subpath), NULL, 0, NULL},
+    };
+
+    return read_map(f, keys, ARRAY_LEN(keys), NULL, ((struct long_form *)obj)->m, e);
+}
+
 static int on_type(const struct field *f, void *obj, struct err *e)
 {
     return read_str(f, &((struct long_form *)obj)->in.type, e);
@@ -232,6 +241,18 @@ static int on_type(const struct field *f, void *obj, struct err *e)
 static int on_source(const struct field *f, void *obj, struct err *e)
 {
     return read_str(f, &((struct long_form *)obj)->in.source, e);
+}
+
+static int apply_recursive(const struct field *f, struct mount_spec *m, const char *word,
+                           struct err *e)
+{
+    m->non_recursive = str_eq(word, "disabled");
+    m->no_ro_recursive = str_eq(word, "writable");
+    m->force_ro_recursive = str_eq(word, "readonly");
+    if (m->non_recursive || m->no_ro_recursive || m->force_ro_recursive || str_eq(word, "enabled"))
+        return 0;
+    return field_error(
+        f, e, "bind.recursive \"%.60s\" is none of enabled, disabled, writable, readonly", word);
 }
 
 static int apply_bind(const struct field *f, struct long_form *l, struct err *e)
@@ -243,9 +264,8 @@ static int apply_bind(const struct field *f, struct long_form *l, struct err *e)
     l->m->type = MOUNT_BIND;
     l->m->create_host_path = l->in.create_host_path;
     l->m->propagation = str_dup_or_null(l->in.propagation);
-    l->m->non_recursive = recursive && str_eq(recursive, "disabled");
-    if (recursive && !l->m->non_recursive && !str_eq(recursive, "enabled"))
-        field_notice(f, NOTICE_DEGRADED, "bind.recursive is applied as enabled");
+    if (recursive && apply_recursive(f, l->m, recursive, e))
+        return -1;
     return project_path(f, l->in.source, &l->m->source, e);
 }
 
@@ -254,6 +274,16 @@ static int apply_volume(struct long_form *l)
     l->m->type = MOUNT_VOLUME;
     l->m->source = xstrdup(l->in.source ? l->in.source : "");
     l->m->anonymous = str_empty(l->in.source);
+    return 0;
+}
+
+static int apply_image(const struct field *f, struct long_form *l, struct err *e)
+{
+    if (str_empty(l->in.source))
+        return field_error(f, e, "the source of a mount of an image, its name, is missing");
+    l->m->type = MOUNT_IMAGE;
+    l->m->source = xstrdup(l->in.source);
+    l->m->read_only = true;
     return 0;
 }
 
@@ -285,24 +315,26 @@ static int apply_type(const struct field *f, struct long_form *l, struct err *e)
         return apply_volume(l);
     if (str_eq(type, "tmpfs"))
         return apply_tmpfs(f, l, e);
+    if (str_eq(type, "image"))
+        return apply_image(f, l, e);
     return field_error(f, e,
-                       "mounts of type \"%.60s\" cannot be made here; there are bind, volume "
-                       "and tmpfs",
+                       "mounts of type \"%.60s\" cannot be made here; there are bind, volume, "
+                       "tmpfs and image",
                        type);
 }
 
 static int read_long(const struct field *f, struct service_in *in, struct err *e)
 {
     static const struct key_def keys[] = {
-        {"type",   KEY_FN,  0,                          on_type,         0,                         NULL                                   },
-        {"source", KEY_FN,  0,                          on_source,       0,                         NULL                                   },
-        {"target", KEY_STR, offsetof(struct mount_spec, target),         NULL,                      0,                                       NULL},
-        {"read_only",        KEY_BOOL,     offsetof(struct mount_spec,                read_only), NULL, 0,                                    NULL},
+        {"type",   KEY_FN,  0,                          on_type,         0,                         NULL                                                                                   },
+        {"source", KEY_FN,  0,                          on_source,       0,                         NULL                                                                                   },
+        {"target", KEY_STR, offsetof(struct mount_spec, target),         NULL,                      0,                                                                                       NULL},
+        {"read_only",        KEY_BOOL,     offsetof(struct mount_spec,                read_only), NULL, 0,                                                                                    NULL},
         {"consistency",    KEY_STR,           offsetof(struct mount_spec,                         consistency),                              NULL,                   0,NULL},
-        {"bind",       KEY_FN,          0,                                    on_bind,                                              0,                                         NULL                                                                                   },
+        {"bind",       KEY_FN,          0,                                    on_bind,                                              0,                                         NULL                                                                                                                                   },
         {"volume",       KEY_FN,          0,                                    on_volume,0,NULL},
-        {"tmpfs",       KEY_FN,          0,                                    on_tmpfs,                                               0,                                                                                         NULL                                                                                                                                                                                                        },
-        KEY_NOTE("image", NOTICE_REFUSED, "mounts of images are not made"),
+        {"tmpfs",       KEY_FN,          0,                                    on_tmpfs,                                               0,                                                                                         NULL                                                                                                                                                                                                                                                        },
+        {"image",       KEY_FN,          0,                                    on_image,0,NULL},
     };
     struct long_form l = {.m = add_mount(in, f->node)};
     int rc = read_map(f, keys, ARRAY_LEN(keys), &l, l.m, e);

@@ -311,7 +311,7 @@ int mount_decode_api(const struct json *j, struct mount_spec *m, struct jsonw *c
         clean_in_place(&m->source);
     m->anonymous = m->type == MOUNT_VOLUME && !*m->source;
     m->read_only = m->read_only || m->type == MOUNT_IMAGE;
-    m->mode = xstrdup(m->type == MOUNT_VOLUME ? "z" : "");
+    m->mode = m->type == MOUNT_VOLUME ? NULL : xstrdup("");
     return 0;
 }
 

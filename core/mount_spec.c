@@ -261,8 +261,8 @@ int mount_parse_bind(const char *text, struct mount_spec *out, struct err *e)
     clean = path_clean(out->target);
     free(out->target);
     out->target = clean;
-    if (!out->mode)
-        out->mode = xstrdup(out->type == MOUNT_VOLUME ? "z" : "");
+    if (!out->mode && out->type != MOUNT_VOLUME)
+        out->mode = xstrdup("");
     return 0;
 }
 

@@ -260,6 +260,8 @@ void hold_free(void *h);
 void volume_mounts_adopt(struct engine *g, const struct container_list *all);
 
 /* ---- mounts.c */
+int mount_read_only_allowed(const struct mount_spec *m, struct err *e) MUST_USE;
+int mount_tmpfs_allowed(const struct mount_spec *m, struct err *e) MUST_USE;
 int mount_propagation_allowed(const struct mount_spec *m, struct err *e) MUST_USE;
 char *image_mount_id(const char *container_id, size_t i); /* run_spec.c */
 int mounts_inherit(struct engine *g, struct container_spec *s, struct err *e) MUST_USE;

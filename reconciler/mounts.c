@@ -85,11 +85,15 @@ int mounts_inherit(struct engine *g, struct container_spec *s, struct err *e)
 static int check_data_root(struct engine *g, struct mount_spec *m, struct err *e)
 {
     const char *root = g->cfg.data_root;
+    cleanup_free char *point = NULL;
+    enum host_propagation is;
 
     if (!str_starts(m->source, root) && !str_starts(root, m->source))
         return 0;
     if (str_empty(m->propagation)) {
-        str_set(&m->propagation, "rslave");
+        /* Where the host passes nothing on, there is nothing to follow either. */
+        if (host_mount_of(m->source, &point, &is, ERR_IGNORE) == 0 && is != HOST_PRIVATE)
+            str_set(&m->propagation, "rslave");
         return 0;
     }
     if (str_eq(m->propagation, "rslave") || str_eq(m->propagation, "rshared"))
@@ -113,6 +117,47 @@ static int check_bind(struct engine *g, struct mount_spec *m, struct err *e)
     return check_data_root(g, m, e);
 }
 
+/* In dockerd's words, at the start, as there. */
+int mount_read_only_allowed(const struct mount_spec *m, struct err *e)
+{
+    if (m->force_ro_recursive && m->no_ro_recursive && m->read_only)
+        return err_set(e, ERR_INTERNAL,
+                       "mount options conflict: ReadOnlyNonRecursive && "
+                       "BindOptions.ReadOnlyForceRecursive");
+    if (m->force_ro_recursive && !m->read_only)
+        return err_set(e, ERR_INTERNAL,
+                       "mount options conflict: !ReadOnly && BindOptions.ReadOnlyForceRecursive");
+    return 0;
+}
+
+/* The words of HostConfig.Tmpfs that dockerd passes on. */
+int mount_tmpfs_allowed(const struct mount_spec *m, struct err *e)
+{
+    static const char *const known[] = {
+        "async",         "atime",  "defaults",   "dev",       "diratime",
+        "dirsync",       "exec",   "gid",        "mode",      "mpol",
+        "noatime",       "nodev",  "nodiratime", "noexec",    "norelatime",
+        "nostrictatime", "nosuid", "nr_blocks",  "nr_inodes", "private",
+        "relatime",      "ro",     "rprivate",   "rshared",   "rslave",
+        "runbindable",   "rw",     "shared",     "size",      "slave",
+        "strictatime",   "suid",   "sync",       "uid",       "unbindable",
+    };
+    cleanup_strv struct strv words = {0};
+
+    if (!str_empty(m->tmpfs_options))
+        strv_split(&words, m->tmpfs_options, ',');
+    for (size_t i = 0; i < words.n; i++) {
+        cleanup_free char *key = str_ndup(words.v[i], strcspn(words.v[i], "="));
+        bool found = false;
+
+        for (size_t k = 0; k < ARRAY_LEN(known) && !found; k++)
+            found = str_eq(key, known[k]);
+        if (!found)
+            return err_set(e, ERR_INTERNAL, "invalid tmpfs option \"%.100s\"", key);
+    }
+    return 0;
+}
+
 /* What the kernel could not pass on is refused, as the container would wait for it in vain. */
 int mount_propagation_allowed(const struct mount_spec *m, struct err *e)
 {
@@ -127,7 +172,7 @@ int mount_propagation_allowed(const struct mount_spec *m, struct err *e)
         return -1;
     if (is == HOST_SHARED || (slave && is == HOST_SLAVE))
         return 0;
-    return err_set(e, ERR_INVALID, "path %s is mounted on %s but it is not a shared%s mount",
+    return err_set(e, ERR_INTERNAL, "path %s is mounted on %s but it is not a shared%s mount",
                    m->source, point, slave ? " or slave" : "");
 }
 
@@ -173,6 +218,8 @@ static int make_volume(struct engine *g, struct mount_spec *m, const char *by, s
     if (volume_make(g, v, by, &made, e))
         return -1;
     str_set(&m->source, made->name);
+    if (!m->mode)
+        m->mode = xstrdup(str_eq(made->driver, "local") ? "z" : "");
     return 0;
 }
 
@@ -190,6 +237,27 @@ int mounts_make_volumes(struct engine *g, struct container_spec *s, const char *
     return 0;
 }
 
+static bool wants_content(const struct mount_spec *m)
+{
+    return m->type == MOUNT_VOLUME && !m->no_copy && str_empty(m->subpath);
+}
+
+/* Through a link of the image it may be missed here; the first start sees everything. */
+static bool has_content(const struct rootfs *root, const struct mount_spec *m)
+{
+    cleanup_free char *whole = path_join(root->upper, m->target);
+
+    if (!root->overlay && fs_exists(whole))
+        return true;
+    for (size_t i = 0; i < root->lower.n; i++) {
+        cleanup_free char *path = path_join(root->lower.v[i], m->target);
+
+        if (fs_exists(path))
+            return true;
+    }
+    return false;
+}
+
 /*
  * The image's content goes into an empty volume at once, as dockerd has it: containers are made for
  * nothing else than the volumes they leave.  To look into the container does it.
@@ -197,12 +265,19 @@ int mounts_make_volumes(struct engine *g, struct container_spec *s, const char *
 int mounts_populate(struct engine *g, const struct container *c, struct err *e)
 {
     struct tree_stat st = {0};
-    bool wanted = false;
+    struct rootfs root = {0};
+    bool wanted = false, found = false;
 
     for (size_t i = 0; i < c->spec->n_mounts; i++)
-        wanted = wanted || (c->spec->mounts[i].type == MOUNT_VOLUME &&
-                            !c->spec->mounts[i].no_copy && str_empty(c->spec->mounts[i].subpath));
+        wanted = wanted || wants_content(&c->spec->mounts[i]);
     if (!wanted)
+        return 0;
+    if (images_rootfs_ensure(g->im, c->image_id, c->id, &root, e))
+        return -1;
+    for (size_t i = 0; i < c->spec->n_mounts && !found; i++)
+        found = wants_content(&c->spec->mounts[i]) && has_content(&root, &c->spec->mounts[i]);
+    rootfs_release(&root);
+    if (!found)
         return 0;
     if (containers_stat_path(g, c->id, "/", &st, e))
         return -1;

@@ -79,14 +79,25 @@ static void add_net_files(struct engine *g, const struct container *c, struct ru
         container_unref(other);
 }
 
+/* Only for its words: what a subpath leads to is found out when it is mounted. */
+static int no_such_path(const char *path, struct err *e)
+{
+    return err_set(e, ERR_NOT_FOUND, "cannot access path %s: lstat %s: no such file or directory",
+                   path, path);
+}
+
 static int volume_source(struct engine *g, const struct mount_spec *m, char **out, struct err *e)
 {
     cleanup_volume struct volume *v = object_volume(g, m->source);
+    cleanup_free char *path = NULL;
 
     if (!v)
         return err_set(e, ERR_NOT_FOUND, "get %s: no such volume", m->source);
     *out = xstrdup(v->mountpoint);
-    return 0;
+    if (str_empty(m->subpath))
+        return 0;
+    path = path_join(v->mountpoint, m->subpath);
+    return fs_exists(path) ? 0 : no_such_path(path, e);
 }
 
 /* The directory that keeps the layers of mount i while the container exists. */
@@ -109,7 +120,13 @@ static int image_layers(struct engine *g, const struct container *c, size_t i, s
     else
         strv_add(&rm->layers, root.upper);
     rootfs_release(&root);
-    return 0;
+    for (size_t k = 0; m->subpath && k < rm->layers.n; k++) {
+        cleanup_free char *path = path_join(rm->layers.v[k], m->subpath);
+
+        if (fs_exists(path))
+            return 0;
+    }
+    return m->subpath ? no_such_path(m->subpath, e) : 0;
 }
 
 static int add_user_mount(struct engine *g, const struct container *c, size_t i,
@@ -128,7 +145,9 @@ static int add_user_mount(struct engine *g, const struct container *c, size_t i,
             e, ERR_INVALID,
             "invalid mount config for type \"bind\": bind source path does not exist: %s",
             m->source);
-    if (m->type == MOUNT_BIND && mount_propagation_allowed(m, e))
+    if (m->type == MOUNT_TMPFS && mount_tmpfs_allowed(m, e))
+        return -1;
+    if (m->type == MOUNT_BIND && (mount_read_only_allowed(m, e) || mount_propagation_allowed(m, e)))
         return -1;
     rm = add_mount(rs, m->type, m->type == MOUNT_VOLUME ? source : m->source, m->target);
     rm->read_only = m->read_only;

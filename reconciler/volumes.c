@@ -208,7 +208,7 @@ void volumes_users(struct engine *g, const char *name, struct strv *ids)
 
 /* ------------------------------------------------------------ making */
 
-#define UNIQUE "conflict: volume name must be unique"
+#define UNIQUE "volume name must be unique"
 
 /*
  * The same again is the same volume, whatever else the request says; another driver is a conflict.

@@ -11,6 +11,7 @@
  * (fs_remove_all).
  */
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -196,8 +197,7 @@ static int resolve_addr(const char *type, struct mount_options *o, struct err *e
     if (found)
         freeaddrinfo(found);
     if (r)
-        return err_set(e, ERR_UNAVAILABLE,
-                       "error resolving passed in network volume address: %s: %s", name,
+        return err_set(e, ERR_IO, "error resolving passed in network volume address: %s: %s", name,
                        gai_strerror(r));
     mount_options_set_addr(o, text);
     return 0;
@@ -224,6 +224,32 @@ static int mount_with_flags(const char *device, const char *target, const char *
     return -1;
 }
 
+/* In dockerd's words; passwords are not for logs and clients. */
+static int mount_failed(int code, const char *device, const char *mountpoint,
+                        const struct mount_options *o, struct err *e)
+{
+    cleanup_buf struct buf what = BUF_INIT(4096);
+    cleanup_free char *why = NULL;
+
+    if (o->flags)
+        buf_addf(&what, ", flags: 0x%lx", o->flags);
+    for (size_t i = 0; i < o->data.n; i++) {
+        const char *word = o->data.v[i];
+        bool secret = str_starts(word, "pass") && strchr(word, '=');
+
+        buf_addf(&what, "%s%.*s%s",
+                 i ? "," : ", data: ", secret ? (int)strcspn(word, "=") + 1 : (int)strlen(word),
+                 word, secret ? "********" : "");
+    }
+    why = xstrdup(strerror(code));
+    *why = (char)tolower((unsigned char)*why);
+    err_set(e, ERR_IO,
+            "error while mounting volume '%s': failed to mount local volume: mount %s:%s%s: %s",
+            mountpoint, device, mountpoint, what.data, why);
+    e->os_code = code;
+    return -1;
+}
+
 static int do_mount(const struct volume *v, int fd, const char *mountpoint, struct err *e)
 {
     cleanup_mount_options struct mount_options o = {0};
@@ -234,17 +260,13 @@ static int do_mount(const struct volume *v, int fd, const char *mountpoint, stru
 
     mount_options_parse(kvs_get(&v->options, "o"), &o);
     if (resolve_addr(type, &o, e))
-        return -1;
+        return err_wrap(e, "error while mounting volume '%s'", mountpoint);
     data = o.data.n ? str_join((const char *const *)o.data.v, o.data.n, ",") : NULL;
     /* Through the descriptor: exactly the directory that was looked at. */
     snprintf(target, sizeof(target), "/proc/thread-self/fd/%d", fd);
     if (mount_with_flags(device, target, mountpoint, type, o.flags, data) == 0)
         return 0;
-    /* The data may hold a password, so it is not repeated. */
-    return err_os(e, errno,
-                  "error while mounting volume '%s': failed to mount local volume: mount %s:%s, "
-                  "flags: 0x%lx",
-                  mountpoint, device, mountpoint, o.flags);
+    return mount_failed(errno, device, mountpoint, &o, e);
 }
 
 static bool has_mount(const struct volume *v)

@@ -110,7 +110,10 @@ static void write_body(const struct ask *q, const char *volume, struct jsonw *w)
         jsonw_kstr(w, "Name", volume);
     if (q->opts) {
         jsonw_key(w, "Opts");
-        jsonw_kvs(w, q->opts);
+        if (q->opts->n)
+            jsonw_kvs(w, q->opts);
+        else
+            jsonw_null(w);
     }
     if (q->id)
         jsonw_kstr(w, "ID", q->id);

@@ -443,7 +443,7 @@ static void bad_volumes(void **state)
               "c.yaml:4:15: services.web.volumes[0]: unknown mode \"rx\" of a volume");
     web_fails("    volumes: [{type: npipe, target: /x}]",
               "c.yaml:4:15: services.web.volumes[0]: mounts of type \"npipe\" cannot be made here; "
-              "there are bind, volume and tmpfs");
+              "there are bind, volume, tmpfs and image");
     web_fails("    volumes: ['~/x:/y']",
               "c.yaml:4:15: services.web.volumes[0]: \"~/x\": ~ is nobody's here; write the whole "
               "path");

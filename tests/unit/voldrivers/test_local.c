@@ -271,7 +271,7 @@ static void a_mount_that_fails_says_what_and_why_in_dockers_words(void **state)
     assert_int_equal(mount_it(v, &e), -1);
     snprintf(expect, sizeof(expect),
              "error while mounting volume '%s': failed to mount local volume: mount "
-             "/nonexistent:%s, flags: 0x1000: No such file or directory",
+             "/nonexistent:%s, flags: 0x1000, data: password=********: no such file or directory",
              v->mountpoint, v->mountpoint);
     assert_string_equal(e.msg, expect);
     assert_int_equal(local()->remove(&env, v, &e), 0);
