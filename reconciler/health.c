@@ -23,12 +23,13 @@
 #define RETRIES           3
 #define OUTPUT_MAX        4096
 #define PROBES_MAX        64
-#define BUSY_MS           50   /* until the next look when so many run */
+#define BUSY_MS           200  /* until the next look when so many run */
 #define ABANDON_MS        5000 /* a killed probe whose output does not end */
 
 struct health_live {
     int64_t started_ns; /* of the life that is probed */
     bool watched;       /* the key is in the queue, or with a worker */
+    int64_t due_ms;     /* monotonic: the first probe of this life is not before */
     struct health_log log;
     /* The probe under way. */
     char exec_id[ID_LEN + 1]; /* "": none */
@@ -52,11 +53,23 @@ void health_live_free(struct health_live *h)
     free(h);
 }
 
+/* NULL: the container is gone, or was never watched.  Unlike live_of() it makes nothing. */
+static struct health_live *health_of(struct engine *g, const char *id) REQUIRES(g->lock)
+{
+    struct live *l = map_get(&g->live, id);
+
+    return l ? l->health : NULL;
+}
+
 /* ------------------------------------------------------------ what is asked */
 
+/* A first word that is none of Docker's means no probe, as NONE does. */
 static bool is_probed(const struct container_spec *s)
 {
-    return s->health.set && s->health.test.n > 0 && !str_eq(s->health.test.v[0], "NONE");
+    const struct strv *test = &s->health.test;
+
+    return s->health.set && test->n > 0 &&
+           (str_eq(test->v[0], "CMD") || str_eq(test->v[0], "CMD-SHELL"));
 }
 
 const char *health_at_start(const struct container_spec *s)
@@ -69,17 +82,18 @@ static int64_t or_default(int64_t v, int64_t standard)
     return v > 0 ? v : standard;
 }
 
-static bool in_start_period(const struct container *c)
+static bool in_start_period(const struct container *c, int64_t at_ns)
 {
     return str_eq(c->state.health, "starting") &&
-           time_wall_ns() - c->state.started_ns < c->spec->health.start_period_ns;
+           at_ns - c->state.started_ns < c->spec->health.start_period_ns;
 }
 
 static int64_t pause_ms(const struct container *c)
 {
     const struct health_spec *h = &c->spec->health;
-    int64_t ns = in_start_period(c) ? or_default(h->start_interval_ns, START_INTERVAL_NS)
-                                    : or_default(h->interval_ns, INTERVAL_NS);
+    int64_t ns = in_start_period(c, time_wall_ns())
+                     ? or_default(h->start_interval_ns, START_INTERVAL_NS)
+                     : or_default(h->interval_ns, INTERVAL_NS);
 
     return ns < NS_PER_MS ? 1 : ns / NS_PER_MS;
 }
@@ -167,7 +181,7 @@ static int listen_to(struct probe *p, struct stream *io, struct cancel *c, struc
     }
 }
 
-/* From here on probe_reconcile() may end it. */
+/* From here on probe_reconcile() may end it.  NULL: the container has just been removed. */
 static struct cancel *begin(struct engine *g, const struct container *c, const struct probe *p)
 {
     int64_t timeout_ms = or_default(c->spec->health.timeout_ns, TIMEOUT_NS) / NS_PER_MS;
@@ -176,12 +190,18 @@ static struct cancel *begin(struct engine *g, const struct container *c, const s
     struct health_live *h;
 
     mutex_lock(&g->lock);
-    h = live_of(g, c->id)->health;
-    str_copy(h->exec_id, sizeof(h->exec_id), p->exec.id);
-    h->give_up = give_up;
-    h->timed_out = false;
-    h->deadline_ms = time_mono_ms() + timeout_ms;
+    h = health_of(g, c->id);
+    if (h) {
+        str_copy(h->exec_id, sizeof(h->exec_id), p->exec.id);
+        h->give_up = give_up;
+        h->timed_out = false;
+        h->deadline_ms = time_mono_ms() + timeout_ms;
+    }
     mutex_unlock(&g->lock);
+    if (!h) {
+        cancel_free(give_up);
+        return NULL;
+    }
     workqueue_add_after(g->q, key, timeout_ms > 0 ? timeout_ms : 1);
     return give_up;
 }
@@ -192,13 +212,12 @@ static void end(struct engine *g, const struct container *c, struct probe *p,
     struct health_live *h;
 
     mutex_lock(&g->lock);
-    h = live_of(g, c->id)->health;
+    h = health_of(g, c->id);
     if (h && str_eq(h->exec_id, p->exec.id)) {
         p->timed_out = h->timed_out;
         h->exec_id[0] = '\0';
         h->give_up = NULL;
     }
-    g->probes--;
     mutex_unlock(&g->lock);
     cancel_free(give_up);
 }
@@ -264,6 +283,8 @@ static void run_probe(struct engine *g, const struct container *c, struct probe 
     cleanup_stream struct stream *io = NULL;
     struct err why = ERR_INIT;
 
+    if (!give_up)
+        return;
     exec_emit(g, c, "exec_create", &p->exec, p->exec.id, true);
     exec_emit(g, c, "exec_start", &p->exec, p->exec.id, true);
     p->result.start_ns = time_wall_ns();
@@ -331,7 +352,7 @@ static const char *judge(struct engine *g, const struct container *c, struct pro
     struct health_log *l;
 
     mutex_lock(&g->lock);
-    h = live_of(g, c->id)->health;
+    h = health_of(g, c->id);
     l = h ? &h->log : NULL;
     if (l && h->started_ns == c->state.started_ns) {
         if (l->n == HEALTH_RESULTS) {
@@ -344,7 +365,7 @@ static const char *judge(struct engine *g, const struct container *c, struct pro
         if (p->result.exit_code == 0) {
             l->failing_streak = 0;
             verdict = "healthy";
-        } else if (!in_start_period(c) &&
+        } else if (!in_start_period(c, p->result.start_ns) &&
                    ++l->failing_streak >= or_default(c->spec->health.retries, RETRIES)) {
             verdict = "unhealthy";
         }
@@ -412,8 +433,9 @@ void health_watch(struct engine *g, const struct container *c)
         l->health = xcalloc(1, sizeof(*l->health));
     h = l->health;
     if (h->started_ns != c->state.started_ns) {
-        health_log_release(&h->log);
+        h->log.failing_streak = 0; /* what was found in former lives can still be read */
         h->started_ns = c->state.started_ns;
+        h->due_ms = time_mono_ms() + pause_ms(c); /* the key may still wait for the life before */
     }
     begin_now = !h->watched;
     h->watched = true;
@@ -422,26 +444,37 @@ void health_watch(struct engine *g, const struct container *c)
         queue_health(g, c->id, pause_ms(c));
 }
 
-/* A place among the probes under way; false: there is none. */
-static bool take_place(struct engine *g)
+/* 0: it is time, and a place among the probes under way is taken; else look again in so many ms. */
+static int64_t take_place(struct engine *g, const char *id)
 {
-    bool got;
+    struct health_live *h;
+    int64_t wait_ms;
 
     mutex_lock(&g->lock);
-    got = g->probes < PROBES_MAX;
-    g->probes += got;
+    h = health_of(g, id);
+    wait_ms = h ? h->due_ms - time_mono_ms() : 0;
+    if (wait_ms <= 0)
+        wait_ms = g->probes < PROBES_MAX ? 0 : BUSY_MS;
+    g->probes += wait_ms == 0;
     mutex_unlock(&g->lock);
-    return got;
+    return wait_ms;
+}
+
+static void leave_place(struct engine *g)
+{
+    mutex_lock(&g->lock);
+    g->probes--;
+    mutex_unlock(&g->lock);
 }
 
 static void stop_watching(struct engine *g, const char *id)
 {
-    struct live *l;
+    struct health_live *h;
 
     mutex_lock(&g->lock);
-    l = map_get(&g->live, id);
-    if (l && l->health)
-        l->health->watched = false;
+    h = health_of(g, id);
+    if (h)
+        h->watched = false;
     mutex_unlock(&g->lock);
 }
 
@@ -456,12 +489,12 @@ int health_reconcile(struct engine *g, const char *id, int64_t *again_ms, struct
         stop_watching(g, id); /* health_watch() begins again when it runs again */
         return 0;
     }
-    if (!take_place(g)) {
-        *again_ms = BUSY_MS;
+    *again_ms = take_place(g, id);
+    if (*again_ms > 0)
         return 0;
-    }
     compose_probe(c, &p.exec);
     run_probe(g, c, &p);
+    leave_place(g);
     container_unref_p(&c);
     c = object_container(g, id);
     verdict = c && c->state.status == STATUS_RUNNING ? judge(g, c, &p) : NULL;
@@ -481,15 +514,15 @@ int health_reconcile(struct engine *g, const char *id, int64_t *again_ms, struct
 
 void containers_health(struct engine *g, const char *id, struct health_log *out)
 {
-    struct live *l;
+    struct health_live *h;
 
     *out = (struct health_log){0};
     mutex_lock(&g->lock);
-    l = map_get(&g->live, id);
-    if (l && l->health) {
-        *out = l->health->log;
+    h = health_of(g, id);
+    if (h) {
+        *out = h->log;
         for (size_t i = 0; i < out->n; i++)
-            out->v[i].output = xstrdup(l->health->log.v[i].output);
+            out->v[i].output = xstrdup(h->log.v[i].output);
     }
     mutex_unlock(&g->lock);
 }

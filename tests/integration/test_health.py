@@ -79,8 +79,9 @@ def test_failures_do_not_count_while_it_starts(clean):
 
 
 def test_none_switches_it_off_and_pausing_rests_it(clean):
-    make(clean, "he6", ["NONE"])
-    assert "Health" not in clean.inspect("he6")["State"]
+    for name, test in (("he6", ["NONE"]), ("he6a", []), ("he6b", ["true"])):  # the last is no kind of probe
+        make(clean, name, test)
+        assert "Health" not in clean.inspect(name)["State"]
     make(clean, "he7", ["CMD", "true"])
     becomes(clean, "he7", "healthy")
     clean.docker("pause", "he7")

@@ -209,6 +209,18 @@ static int rt_signal(struct runtime *rt, const char *id, int sig, struct err *e)
     return 0;
 }
 
+/* Runs no program: it is as if there was none of that name. */
+static int rt_exec(struct runtime *rt, const char *id, const struct exec_spec *x,
+                   struct stream **io, int64_t *pid, struct err *e)
+{
+    (void)rt;
+    (void)id;
+    (void)io;
+    (void)pid;
+    world.execs++;
+    return err_set(e, ERR_INVALID, "exec: \"%s\": no such file or directory", x->argv.v[0]);
+}
+
 static int rt_update(struct runtime *rt, const char *id, const struct container_spec *s,
                      struct err *e)
 {
@@ -264,6 +276,7 @@ static const struct runtime_ops ops = {
     .observe = rt_observe,
     .list = rt_list,
     .signal = rt_signal,
+    .exec = rt_exec,
     .update = rt_update,
     .open_root = rt_open_root,
     .resolve_user = rt_resolve_user,

@@ -34,6 +34,7 @@ struct world {
     _Atomic int starts, pulls; /* asked for */
     _Atomic int exit_code;
     _Atomic int fail_starts;                     /* so many starts fail */
+    _Atomic int execs;                           /* asked for */
     _Atomic int64_t memory_used;                 /* a lower limit is refused */
     void (*at_commit)(const char *container_id); /* called while it is made */
     const char *files; /* the directory that every container's root is; NULL: none */

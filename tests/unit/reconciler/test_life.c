@@ -265,6 +265,54 @@ static void a_policy_that_was_updated_decides_the_next_end(void **state)
     wait_status(id, STATUS_EXITED);
 }
 
+/* ------------------------------------------------------------ health */
+
+static char *make_probed(const char *name, const char *on_unhealthy)
+{
+    cleanup_spec struct container_spec *s = container_spec_new();
+    struct container_create rq = {.name = name, .spec = s, .by = "test"};
+    struct strv warnings = {0};
+    char *id = NULL;
+
+    str_set(&s->image, "base");
+    s->health.set = true;
+    strv_add(&s->health.test, "CMD");
+    strv_add(&s->health.test, "/nope");
+    s->health.interval_ns = NS_PER_MS;
+    s->health.retries = 1;
+    if (on_unhealthy)
+        kvs_set(&s->labels, "ballast.on-unhealthy", on_unhealthy);
+    assert_ok(containers_create(g, &rq, &id, &warnings, &e));
+    strv_release(&warnings);
+    return id;
+}
+
+static void an_unhealthy_container_is_restarted_when_its_label_says_so(void **state)
+{
+    cleanup_free char *id = make_probed("sick", "restart");
+
+    (void)state;
+    assert_ok(containers_start(g, id, "test", NULL, &e));
+    for (int k = 0; k < 2500 && restarts(id) < 2; k++)
+        time_sleep_ms(2);
+    assert_true(restarts(id) >= 2);
+}
+
+static void a_container_may_go_while_it_is_probed(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 40; i++) {
+        cleanup_free char *id = make_probed("going", NULL);
+        int before = world.execs;
+
+        assert_ok(containers_start(g, id, "test", NULL, &e));
+        for (int k = 0; k < 2500 && world.execs == before; k++)
+            time_sleep_ms(1);
+        assert_true(world.execs > before);
+        assert_ok(containers_remove(g, id, true, false, "test", NULL, &e));
+    }
+}
+
 /* ------------------------------------------------------------ told */
 
 /* The two sentences and the lines, as `ballast explain` has them. */
@@ -361,6 +409,8 @@ int main(void)
         T(between_two_lives_start_is_done_already_and_kill_calls_it_off),
         T(an_update_reaches_the_kernel_or_changes_nothing),
         T(a_policy_that_was_updated_decides_the_next_end),
+        T(an_unhealthy_container_is_restarted_when_its_label_says_so),
+        T(a_container_may_go_while_it_is_probed),
         T(a_restart_loop_is_one_line_and_its_reason_is_told),
         T(who_holds_a_container_is_told),
         T(why_a_running_container_was_restarted_is_told),
