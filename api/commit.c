@@ -13,9 +13,9 @@ static int read_config(struct request *rq, struct container_spec **out, struct e
     *out = NULL;
     if (request_json(rq, false, &doc, e))
         return -1;
-    if (!doc.root)
-        return 0;
     body = json_root(&doc);
+    if (!doc.root || !container_spec_has_config(&body))
+        return 0;
     spec = container_spec_new();
     if (container_spec_decode(&body, spec, e))
         return -1;

@@ -26,17 +26,6 @@ struct codec codec_of(const struct request *rq)
 
 /* ------------------------------------------------------------------ create */
 
-/* Go's decoder leaves Config nil when not one of its keys is there. */
-static bool has_config(const struct json *body)
-{
-    struct json_iter it = json_iter(body);
-
-    while (json_next(&it))
-        if (!str_eq_nocase(it.key, "HostConfig") && !str_eq_nocase(it.key, "NetworkingConfig"))
-            return true;
-    return false;
-}
-
 static int reply_created(struct request *rq, const char *id, const struct strv *warnings,
                          struct err *e)
 {
@@ -64,8 +53,6 @@ int container_create_one(struct request *rq, struct err *e)
     if (request_json(rq, true, &doc, e))
         return -1;
     body = json_root(&doc);
-    if (!has_config(&body))
-        return err_set(e, ERR_INVALID, "config cannot be empty in order to create a container");
     spec = container_spec_new();
     if (container_spec_decode(&body, spec, e))
         return -1;

@@ -33,7 +33,8 @@ struct pump {
     enum hijack_end end GUARDED_BY(lock);
 };
 
-#define BODY_MAX (64 * 1024)
+#define BODY_MAX      (64 * 1024)
+#define HEAD_TAKEN_MS 50
 
 /* ------------------------------------------------------------------- heads */
 
@@ -60,7 +61,14 @@ int hijack_begin(struct request *rq, bool multiplexed, bool common_headers, stru
     if (common_headers)
         res_common_headers(&out);
     http_end_head(&out);
-    return hijack_write(rq, out.data, out.len, e);
+    if (hijack_write(rq, out.data, out.len, e))
+        return -1;
+    /*
+     * Clients whose HTTP library reads ahead lose what comes in one piece with the head (docker-py
+     * does).  dockerd is slow enough for them.
+     */
+    stream_wait_read(rq->conn->io, HEAD_TAKEN_MS);
+    return 0;
 }
 
 int hijack_write(struct request *rq, const void *bytes, size_t n, struct err *e)

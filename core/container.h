@@ -221,6 +221,7 @@ static inline void container_spec_free_p(struct container_spec **s)
 
 /* A create body.  Unknown keys are ignored, as the Engine API has it; wrong types are ERR_INVALID.
  */
+bool container_spec_has_config(const struct json *body);
 int container_spec_decode(const struct json *body, struct container_spec *out,
                           struct err *e) MUST_USE;
 /* Fills what follows from other fields, as moby does: "default" is "bridge", swap is twice the

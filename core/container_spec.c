@@ -548,6 +548,18 @@ int spec_decode_image(const struct json *config, struct container_spec *s, struc
 
 /* ------------------------------------------------------------ a create body */
 
+/* Go's decoder leaves Config nil when not one of its keys is there. */
+bool container_spec_has_config(const struct json *body)
+{
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct json v = json_get(body, rows[i].key);
+
+        if (rows[i].section == SEC_CONFIG && json_exists(&v))
+            return true;
+    }
+    return false;
+}
+
 int container_spec_decode(const struct json *body, struct container_spec *out, struct err *e)
 {
     struct json host = json_get(body, "HostConfig"), net = json_get(body, "NetworkingConfig");
