@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
@@ -32,6 +33,11 @@
 #define POLL_MS       500           /* how late the end may be seen when no file says so */
 #define POLL_EAGER_MS 20 /* soon after something else happened in the directory: exit.json, say */
 #define EAGER_ROUNDS  50
+#define POLL_BLIND_MS 100 /* without a watch */
+/* The kernel has few watches for all programs of a user: hundreds who follow do without. */
+#define WATCHES_MAX 32
+
+static _Atomic int watches;
 
 struct reader {
     const char *path;
@@ -56,10 +62,19 @@ struct reader {
     int eager; /* rounds left */
 };
 
+static void unwatch(struct reader *r)
+{
+    if (r->inotify < 0)
+        return;
+    fd_close(r->inotify);
+    r->inotify = -1;
+    atomic_fetch_sub(&watches, 1);
+}
+
 static void reader_release(struct reader *r)
 {
     fd_close(r->fd);
-    fd_close(r->inotify);
+    unwatch(r);
     free(r->data);
     buf_release(&r->text);
 }
@@ -345,17 +360,25 @@ static void begin(struct reader *r)
 
 /* ------------------------------------------------------------------ following */
 
-static int watch_dir(struct reader *r, struct err *e)
+/* No watch is no error: then it looks at the file now and then. */
+static void watch_dir(struct reader *r)
 {
     cleanup_free char *dir = path_dir(r->path);
+    bool many = atomic_fetch_add(&watches, 1) >= WATCHES_MAX;
 
-    r->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    r->inotify = many ? -1 : inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     if (r->inotify < 0)
-        return err_os(e, errno, "inotify");
-    if (inotify_add_watch(r->inotify, dir, IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE_SELF) <
-        0)
-        return err_os(e, errno, "watch directory %s", dir);
-    return 0;
+        atomic_fetch_sub(&watches, 1);
+    else if (inotify_add_watch(r->inotify, dir,
+                               IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE_SELF) < 0)
+        unwatch(r);
+}
+
+static int poll_ms(const struct reader *r)
+{
+    if (r->eager > 0)
+        return POLL_EAGER_MS;
+    return r->inotify < 0 ? POLL_BLIND_MS : POLL_MS;
 }
 
 /* Empties the queue; true when it told of anything but writing to the current file. */
@@ -383,7 +406,7 @@ static int wait_for_more(struct reader *r, struct err *e)
         {.fd = r->inotify,                            .events = POLLIN},
         {.fd = r->cancel ? cancel_fd(r->cancel) : -1, .events = POLLIN},
     };
-    int n = poll(fds, 2, r->eager > 0 ? POLL_EAGER_MS : POLL_MS);
+    int n = poll(fds, 2, poll_ms(r));
 
     if (n < 0 && errno != EINTR)
         return err_os(e, errno, "poll");
@@ -453,8 +476,8 @@ int json_file_read(const char *path, const struct log_read_opts *opts, struct ca
         .text = BUF_INIT(RECORD_MAX),
     };
 
-    if (opts->follow && watch_dir(&r, e))
-        return -1;
+    if (opts->follow)
+        watch_dir(&r);
     begin(&r);
     return opts->follow ? follow(&r, e) : read_once(&r, e);
 }

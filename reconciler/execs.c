@@ -292,6 +292,7 @@ void execs_exited(struct engine *g, const char *id, int exit_code)
         x->info.exited = first = true;
         x->info.exit_code = exit_code;
         x->ended_ms = time_mono_ms();
+        strv_release(&x->info.spec.env); /* what is kept of it is what inspect shows */
         c = map_get(&g->containers, x->info.container_id);
         c = c ? container_ref(c) : NULL;
     }
