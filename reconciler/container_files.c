@@ -87,7 +87,8 @@ void mounting_end(struct engine *g, const char *id)
 struct view {
     struct engine *g;
     struct container *c;
-    int root; /* -1: none */
+    int root;        /* -1: none */
+    int64_t id_base; /* of its user namespace */
     bool held, volumes;
 };
 
@@ -153,6 +154,7 @@ static int open_root(struct view *v, unsigned flags, struct err *e)
     }
     if (run_spec_mounts(v->g, v->c, &rootfs, !(flags & ROOT_BARE), &spec, e))
         return -1;
+    v->id_base = spec->userns_remap ? spec->uid_base : 0;
     return v->g->rt->ops->open_root(v->g->rt, spec, flags, &v->root, e);
 }
 
@@ -201,9 +203,10 @@ int containers_stat_path(struct engine *g, const char *ref, const char *path, st
     return tree_path_stat(v.root, path, out, e) ? file_error(ref, path, e) : 0;
 }
 
-static struct tree_tar *new_tar(const struct files_sink *out)
+static struct tree_tar *new_tar(const struct view *v, const struct files_sink *out)
 {
-    const struct tree_tar_opts o = {.write = out->write, .arg = out->arg, .cancel = out->cancel};
+    const struct tree_tar_opts o = {
+        .write = out->write, .arg = out->arg, .cancel = out->cancel, .id_base = v->id_base};
 
     return tree_tar_new(&o);
 }
@@ -240,7 +243,7 @@ int containers_archive(struct engine *g, const char *ref, const char *path,
     event_emit_container(g, "archive-path", v.c, by);
     if (out->begin(out->arg, &st, e))
         return -1;
-    t = new_tar(out);
+    t = new_tar(&v, out);
     return put_path(t, v.root, abs, &st, e) || tree_tar_end(t, e) ? -1 : 0;
 }
 
@@ -255,7 +258,7 @@ int containers_export(struct engine *g, const char *ref, const struct files_sink
     event_emit_container(g, "export", v.c, by);
     if (out->begin(out->arg, NULL, e))
         return -1;
-    t = new_tar(out);
+    t = new_tar(&v, out);
     return tree_tar_add_below(t, v.root, e) || tree_tar_end(t, e) ? -1 : 0;
 }
 
@@ -326,7 +329,7 @@ static int unpack(const struct view *v, int dir, const char *where, const struct
                   struct err *e)
 {
     cleanup_decompress struct decompress *plain = NULL;
-    struct tar_apply_opts o = {.where = where, .keep_kinds = in->keep_kinds};
+    struct tar_apply_opts o = {.where = where, .keep_kinds = in->keep_kinds, .id_base = v->id_base};
 
     if (in->copy_ids && !str_empty(v->c->spec->user)) {
         o.own = true;

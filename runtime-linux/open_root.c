@@ -258,8 +258,9 @@ static int run(struct job *j, struct err *e)
         r = put_together(j, j->view & ROOT_WRITABLE, e);
     if (r)
         return r;
-    return mount_attrs(j->root, attrs | (j->view & ROOT_WRITABLE ? 0 : MOUNT_ATTR_RDONLY), 0, 0,
-                       AT_RECURSIVE, "the copy", e);
+    /* Private: what was shared in the container would go on being so. */
+    return mount_attrs(j->root, attrs | (j->view & ROOT_WRITABLE ? 0 : MOUNT_ATTR_RDONLY), 0,
+                       MS_PRIVATE, AT_RECURSIVE, "the copy", e);
 }
 
 static void run_thread(void *arg)
