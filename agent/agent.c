@@ -94,11 +94,10 @@ static int open_stores(struct agent *a, struct err *e)
                                .insecure_registries = c->insecure_registries,
                                .max_downloads = (int)c->max_concurrent_downloads,
                                .user_agent = "ballast/" BALLAST_VERSION};
-    struct runtime_config rc = {
-        .data_root = c->data_root,
-        .exec_root = c->exec_root,
-        .shim_path = c->shim,
-        .commands = &c->runtimes};
+    struct runtime_config rc = {.data_root = c->data_root,
+                                .exec_root = c->exec_root,
+                                .shim_path = c->shim,
+                                .commands = &c->runtimes};
 
     if (state_open(db, &a->st, e) || images_open(&ic, a->st, &a->im, e) ||
         runtime_open(&rc, &a->rt, e))
@@ -128,6 +127,15 @@ static int open_engine(struct agent *a, struct err *e)
         .default_stop_timeout_s = c->default_stop_timeout,
         .default_init = c->init,
         .no_new_privileges = c->no_new_privileges,
+        .default_cgroupns_mode = c->default_cgroupns,
+        .default_ipc_mode = c->default_ipc,
+        .default_ulimits = c->default_ulimits,
+        .seccomp_profile = c->seccomp_text,
+        .host_gateways = c->host_gateways,
+        .cdi_dirs = c->cdi_dirs,
+        .userns_remap = c->remap_count > 0,
+        .remap_base = c->remap_base,
+        .remap_count = c->remap_count,
         .runtimes = &c->runtimes,
         .default_runtime = c->default_runtime,
         .host_labels = c->host_labels,

@@ -54,16 +54,35 @@ static void source_release(struct source_config *s)
 
 void config_release(struct config *c)
 {
-    char *strings[] = {c->data_root,      c->exec_root,      c->pidfile,       c->config_file,
-                       c->group,          c->bridge,         c->instance,      c->cgroup_parent,
-                       c->log_driver,     c->log_level,      c->log_format,    c->shim,
-                       c->storage_driver, c->preload_images, c->plugin_sockets};
+    char *strings[] = {c->data_root,
+                       c->exec_root,
+                       c->pidfile,
+                       c->config_file,
+                       c->group,
+                       c->bridge,
+                       c->instance,
+                       c->cgroup_parent,
+                       c->log_driver,
+                       c->log_level,
+                       c->log_format,
+                       c->shim,
+                       c->storage_driver,
+                       c->preload_images,
+                       c->plugin_sockets,
+                       c->default_ipc,
+                       c->default_cgroupns,
+                       c->seccomp_profile,
+                       c->seccomp_text,
+                       c->userns_remap};
 
     for (size_t i = 0; i < ARRAY_LEN(strings); i++)
         free(strings[i]);
     strv_release(&c->hosts);
     strv_release(&c->dns);
     strv_release(&c->plugin_specs);
+    strv_release(&c->host_gateways);
+    strv_release(&c->cdi_dirs);
+    strv_release(&c->default_ulimits);
     strv_release(&c->insecure_registries);
     strv_release(&c->registry_mirrors);
     strv_release(&c->labels);
@@ -188,6 +207,8 @@ static int set_text(struct config *c, const struct setting *s, const char *text,
         return 0;
     case SET_POOLS:
         return flag_pool(c, text, e);
+    case SET_ULIMITS:
+        return config_add_ulimit(member(c, s), text, e);
     case SET_RUNTIMES:
         return config_flag_runtime(member(c, s), text, e);
     case SET_SOURCES: {
@@ -307,6 +328,27 @@ static int file_pairs(struct kvs *out, const char *key, const struct yaml_node *
     return 0;
 }
 
+/* {"nofile": {"Name": "nofile", "Soft": 64, "Hard": 128}}, as in a daemon.json. */
+static int file_ulimits(struct strv *out, const char *key, const struct yaml_node *n, struct err *e)
+{
+    if (n->kind != YAML_MAP)
+        return yaml_error(n, e, "%s: must be a map", key);
+    for (size_t i = 0; i < n->n; i++) {
+        const struct yaml_node *v = n->pairs[i].value;
+        const struct yaml_node *soft = v->kind == YAML_MAP ? yaml_get(v, "Soft") : NULL;
+        const struct yaml_node *hard = v->kind == YAML_MAP ? yaml_get(v, "Hard") : NULL;
+        cleanup_free char *text = NULL;
+        struct err inner = ERR_INIT;
+
+        if (!soft || !hard || soft->kind != YAML_SCALAR || hard->kind != YAML_SCALAR)
+            return yaml_error(v, e, "%s.%s: must have Soft and Hard", key, n->pairs[i].key);
+        text = str_printf("%s=%s:%s", n->pairs[i].key, soft->text, hard->text);
+        if (config_add_ulimit(out, text, &inner))
+            return yaml_error(v, e, "%s: %s", key, inner.msg);
+    }
+    return 0;
+}
+
 static int file_pools(struct config *c, const struct yaml_node *n, struct err *e)
 {
     if (n->kind != YAML_SEQ)
@@ -404,6 +446,8 @@ static int file_value(struct config *c, const struct setting *s, const struct ya
         return file_pairs(member(c, s), s->key, n, e);
     case SET_POOLS:
         return file_pools(c, n, e);
+    case SET_ULIMITS:
+        return file_ulimits(member(c, s), s->key, n, e);
     case SET_RUNTIMES:
         return config_file_runtimes(member(c, s), n, e);
     case SET_SOURCES:
@@ -498,6 +542,10 @@ static void derive(struct config *c, const char *program)
         strv_add(&c->plugin_specs, "/etc/docker/plugins");
         strv_add(&c->plugin_specs, "/usr/lib/docker/plugins");
     }
+    if (c->cdi_dirs.n == 0) {
+        strv_add(&c->cdi_dirs, "/etc/cdi");
+        strv_add(&c->cdi_dirs, "/var/run/cdi");
+    }
     if (str_empty(c->cgroup_parent)) {
         free(c->cgroup_parent);
         c->cgroup_parent = str_printf("/%s", c->instance);
@@ -558,5 +606,5 @@ int config_load(struct config *c, int argc, char *const *argv, struct err *e)
         return err_wrap(e, "unable to configure the agent with file %s", c->config_file);
     }
     derive(c, argv[0]);
-    return check(c, e);
+    return check(c, e) || config_security(c, e) ? -1 : 0;
 }

@@ -35,9 +35,12 @@ struct config {
     bool show_version, show_help, erase;
     int64_t mtu, default_shm_size, default_stop_timeout, max_concurrent_downloads, shutdown_timeout,
         workers;
-    char *plugin_sockets;
+    char *plugin_sockets, *default_cgroupns, *default_ipc, *seccomp_profile, *userns_remap;
+    char *seccomp_text; /* what the file named by seccomp_profile has; NULL: the built-in one */
+    int64_t remap_base, remap_count; /* ids of userns_remap; count 0: none */
     struct strv plugin_specs;
     struct strv dns, insecure_registries, registry_mirrors, labels;
+    struct strv host_gateways, cdi_dirs, default_ulimits;
     struct kvs log_opts, host_labels;
     struct runtime_commands runtimes;
     char *default_runtime;

@@ -14,10 +14,11 @@ enum setting_type {
     SET_LIST,  /* flag: repeatable */
     SET_PAIRS, /* "k=v" as flag, a map in the file */
     SET_POOLS,
+    SET_ULIMITS, /* "nofile=64:128" as flag; Docker's {"nofile": {"Soft": 64, "Hard": 128}} */
     SET_SOURCES,
     SET_HOST,
     SET_RUNTIMES, /* "name=path" as flag, see config_runtimes.c for the file */
-    SET_IGNORED, /* dockerd's; not applied: `help` says why */
+    SET_IGNORED,  /* dockerd's; not applied: `help` says why */
 };
 
 struct setting {
@@ -28,6 +29,11 @@ struct setting {
     size_t offset;
     const char *help;
 };
+
+/* config_security.c: seccomp-profile, userns-remap and the default modes are read and checked. */
+int config_security(struct config *c, struct err *e) MUST_USE;
+/* "nofile=64[:128]" as a normal "nofile=64:128" */
+int config_add_ulimit(struct strv *out, const char *text, struct err *e) MUST_USE;
 
 extern const struct setting config_settings[];
 extern const size_t config_n_settings;

@@ -79,6 +79,20 @@ struct ulimit {
 
 struct device_map {
     char *host_path, *container_path, *permissions;
+    /* What a CDI spec says of the node; never stored.  Without: as it is on the host. */
+    bool owned, with_mode;
+    int64_t uid, gid, mode;
+};
+
+/* HostConfig.DeviceRequests: devices by what they can, or by a CDI name.  Met or refused when the
+ * container starts, as dockerd does (reconciler/cdi.c). */
+struct device_request {
+    char *driver;
+    int64_t count; /* -1: all */
+    struct strv ids;
+    struct strv capabilities; /* one group a string, its words separated by line feeds */
+    bool ids_set, capabilities_set;
+    struct kvs options;
 };
 
 /* HostConfig.BlkioWeightDevice, BlkioDeviceReadBps and its like. */
@@ -149,6 +163,8 @@ struct container_spec {
     bool oom_kill_disable;
     struct device_map *devices;
     size_t n_devices;
+    struct device_request *device_requests;
+    size_t n_device_requests;
     struct strv device_cgroup_rules;
     struct ulimit *ulimits;
     size_t n_ulimits;

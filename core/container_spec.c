@@ -116,7 +116,7 @@ static const struct row rows[] = {
     STRV(SEC_HOST, "DnsSearch", dns_search),
     STRV(SEC_HOST, "ExtraHosts", extra_hosts),
     STRV(SEC_HOST, "GroupAdd", group_add),
-    STR(SEC_HOST, "IpcMode", ipc_mode, .def_str = "private"),
+    STR(SEC_HOST, "IpcMode", ipc_mode), /* "": the agent's default */
     STR(SEC_HOST, "Cgroup", cgroup),
     STRV_(SEC_HOST, "Links", links, 0),
     I64(SEC_HOST, "OomScoreAdj", oom_score_adj),

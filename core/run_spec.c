@@ -34,6 +34,7 @@ void run_spec_free(struct run_spec *s)
         free(s->mounts[i].target);
         free(s->mounts[i].propagation);
         free(s->mounts[i].tmpfs_options);
+        free(s->mounts[i].options);
         free(s->mounts[i].subpath);
         strv_release(&s->mounts[i].layers);
     }

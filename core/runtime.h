@@ -78,6 +78,7 @@ struct run_mount {
     bool is_file;       /* source is a file: the target is made as one */
     char *propagation;  /* NULL: rprivate */
     char *tmpfs_options; /* "size=64m,mode=1777" */
+    char *options;       /* bind: "nosuid,nodev"; NULL: none */
 };
 
 /*
@@ -101,7 +102,7 @@ struct run_spec {
     char *log_driver, *log_path;
     struct kvs log_opts;
     char *seccomp; /* NULL: default profile, "unconfined", or a profile's JSON */
-    bool no_new_privileges, userns_remap;
+    bool no_new_privileges, writable_cgroups, userns_remap;
     int64_t uid_base, id_count; /* when userns_remap */
 };
 struct run_spec *run_spec_new(void);

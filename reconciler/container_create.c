@@ -262,6 +262,39 @@ static int check_modes(struct engine *g, const struct container_spec *s, struct 
     return 0;
 }
 
+/* What a container has in common with the machine, or with others, when nobody says. */
+static void default_modes(struct engine *g, struct container_spec *s)
+{
+    const char *ipc = g->cfg.default_ipc_mode, *cgroupns = g->cfg.default_cgroupns_mode;
+
+    if (str_empty(s->ipc_mode))
+        str_set(&s->ipc_mode, str_empty(ipc) ? "private" : ipc);
+    if (!str_empty(s->cgroupns_mode))
+        return;
+    if (str_empty(cgroupns) || (s->privileged && str_eq(create_cgroupns(g), "host")))
+        cgroupns = create_cgroupns(g); /* a privileged one is apart on cgroup v2 alone */
+    str_set(&s->cgroupns_mode, cgroupns);
+}
+
+/* ids of its own do not go with what belongs to the machine's. */
+static int check_remap(struct engine *g, const struct container_spec *s, struct err *e)
+{
+    if (!g->cfg.userns_remap || is_host_mode(s->userns_mode))
+        return 0;
+    if (s->privileged)
+        return err_set(e, ERR_INVALID,
+                       "privileged mode is incompatible with user namespaces.  You must run the "
+                       "container in the host namespace when running privileged mode");
+    if (is_host_mode(s->network_mode))
+        return err_set(e, ERR_INVALID,
+                       "cannot share the host's network namespace when user namespaces are "
+                       "enabled");
+    if (is_host_mode(s->pid_mode))
+        return err_set(e, ERR_INVALID,
+                       "cannot share the host PID namespace when user namespaces are enabled");
+    return 0;
+}
+
 /* ------------------------------------------------------------ the record */
 
 static int name_conflict(const char *name, const char *id, struct err *e)
@@ -376,8 +409,7 @@ static int prepare_spec(struct engine *g, struct container *c, const struct imag
     default_logging(g, s);
     if (!s->init_set && g->cfg.default_init)
         s->init = s->init_set = true;
-    if (str_empty(s->cgroupns_mode))
-        str_set(&s->cgroupns_mode, create_cgroupns(g));
+    default_modes(g, s);
     if (str_empty(s->runtime))
         str_set(&s->runtime, g->cfg.default_runtime ? g->cfg.default_runtime : RUNTIME_DEFAULT);
     container_spec_settle(s);
@@ -386,7 +418,7 @@ static int prepare_spec(struct engine *g, struct container *c, const struct imag
     if (container_spec_validate(s, e) ||
         runtime_command_find(g->cfg.runtimes, s->runtime, &command, e) || mounts_inherit(g, s, e) || spec_merge_image(s, img, e) ||
         check_logging(s, e) || check_network(g, s, e) || check_modes(g, s, e) ||
-        mounts_check(g, s, e))
+        check_remap(g, s, e) || mounts_check(g, s, e))
         return -1;
     publish_all(s);
     return default_hostname(s, c->id, e);

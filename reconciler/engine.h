@@ -47,6 +47,14 @@ struct engine_config {
     struct strv default_dns;
     int64_t default_shm_size, default_stop_timeout_s;
     bool default_init, no_new_privileges;
+    /* HostConfig when the client says nothing; NULL and "": as Docker has it. */
+    const char *default_cgroupns_mode, *default_ipc_mode;
+    const char *seccomp_profile; /* NULL: built in; "unconfined", or a profile's JSON */
+    struct strv default_ulimits; /* "nofile=1024:2048" */
+    struct strv host_gateways;   /* addresses for host-gateway; none: the default bridge's */
+    struct strv cdi_dirs;        /* the later, the higher its rank */
+    bool userns_remap;           /* containers get a user namespace with these ids */
+    int64_t remap_base, remap_count;
     const struct runtime_commands *runtimes; /* NULL: the built-in one alone */
     const char *default_runtime;             /* NULL: RUNTIME_DEFAULT */
     struct kvs host_labels;

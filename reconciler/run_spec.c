@@ -1,4 +1,6 @@
 /* run_spec: from a container's record to all that one start needs.  See core/runtime.h. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -196,21 +198,59 @@ static int namespace_path(struct engine *g, const char *mode, const char *ns, ch
     return 0;
 }
 
+/* A word that core/container_check_security.c took for one of Go's booleans; alone it is true. */
+static bool is_true(const char *option, const char *name)
+{
+    const char *value = option + strlen(name);
+
+    return !*value || !strchr("0fF", value[1]);
+}
+
 /* --security-opt: "no-new-privileges[:true|=true]", "seccomp=unconfined|builtin|{...}",
- * "apparmor=..." */
+ * "writable-cgroups=true"; runtime-linux/ reads "apparmor=..." */
 static void security_options(struct engine *g, const struct container_spec *s, struct run_spec *rs)
 {
     rs->no_new_privileges = g->cfg.no_new_privileges;
-    if (s->privileged)
-        rs->seccomp = xstrdup("unconfined");
+    rs->writable_cgroups = s->privileged;
+    rs->seccomp = s->privileged ? xstrdup("unconfined") : str_dup_or_null(g->cfg.seccomp_profile);
     for (size_t i = 0; i < s->security_opt.n; i++) {
         const char *o = s->security_opt.v[i];
 
         if (str_starts(o, "no-new-privileges"))
-            rs->no_new_privileges = !str_ends(o, "false");
+            rs->no_new_privileges = is_true(o, "no-new-privileges");
+        else if (str_starts(o, "writable-cgroups"))
+            rs->writable_cgroups = is_true(o, "writable-cgroups");
         else if (str_starts(o, "seccomp=") || str_starts(o, "seccomp:"))
             str_set(&rs->seccomp, strcmp(o + 8, "builtin") == 0 ? NULL : o + 8);
     }
+}
+
+/* The engine's limits for those that the container does not set ("nofile=64:128"). */
+static void default_ulimits(struct engine *g, struct container_spec *s)
+{
+    for (size_t i = 0; i < g->cfg.default_ulimits.n; i++) {
+        const char *text = g->cfg.default_ulimits.v[i];
+        size_t n = strcspn(text, "=");
+        struct ulimit *u = NULL;
+        bool set = false;
+
+        for (size_t k = 0; k < s->n_ulimits; k++)
+            set = set ||
+                  (strlen(s->ulimits[k].name) == n && strncmp(s->ulimits[k].name, text, n) == 0);
+        if (set || !text[n])
+            continue;
+        u = ARRAY_ADD(s->ulimits, s->n_ulimits);
+        *u = (struct ulimit){.name = str_ndup(text, n)};
+        if (sscanf(text + n, "=%" SCNd64 ":%" SCNd64, &u->soft, &u->hard) != 2)
+            u->soft = u->hard = -1; /* agent/config_security.c makes no other */
+    }
+}
+
+static void map_ids(struct engine *g, const struct container_spec *s, struct run_spec *rs)
+{
+    rs->userns_remap = g->cfg.userns_remap && !str_eq(s->userns_mode, "host");
+    rs->uid_base = g->cfg.remap_base;
+    rs->id_count = g->cfg.remap_count;
 }
 
 static int add_mounts(struct engine *g, const struct container *c, struct run_spec *rs,
@@ -264,6 +304,10 @@ static int fill(struct engine *g, const struct container *c, struct run_spec *rs
     rs->log_path = str_printf("%s/%s-json.log", dir, c->id);
     kvs_copy(&rs->log_opts, &s->log_opts);
     security_options(g, s, rs);
+    map_ids(g, s, rs);
+    default_ulimits(g, rs->spec);
+    if (device_requests_meet(g, rs, e))
+        return -1;
     if (namespace_path(g, s->ipc_mode, "ipc", &rs->ipc_path, e) ||
         namespace_path(g, s->pid_mode, "pid", &rs->pid_path, e))
         return -1;
@@ -310,6 +354,7 @@ int run_spec_mounts(struct engine *g, const struct container *c, const struct ro
     rs->id = xstrdup(c->id);
     container_spec_free(rs->spec);
     rs->spec = container_spec_copy(c->spec);
+    map_ids(g, c->spec, rs);
     if (mounts && add_mounts(g, c, rs, e)) {
         run_spec_free(rs);
         return -1;

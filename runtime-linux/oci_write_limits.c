@@ -104,6 +104,12 @@ static int collect(const struct run_spec *s, struct device_list *l, struct err *
                            "error gathering device information while adding custom device \"%s\": "
                            "no such file or directory",
                            d->host_path);
+        if (d->owned) {
+            st.st_uid = (uid_t)d->uid;
+            st.st_gid = (gid_t)d->gid;
+        }
+        if (d->with_mode)
+            st.st_mode = (st.st_mode & S_IFMT) | ((mode_t)d->mode & 07777);
         if (S_ISDIR(st.st_mode))
             scan(l, d->host_path, target, access, 0);
         else if (is_device(&st))

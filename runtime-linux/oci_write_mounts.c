@@ -65,7 +65,7 @@ static void write_default(const struct run_spec *s, const struct default_mount *
     open_mount(w, m->target, m->type, m->type);
     options(w, m->options);
     /* gid 5 exists in every user namespace that has at least Docker's range */
-    if (m->read_only && !s->spec->privileged)
+    if (str_eq(m->type, "cgroup") ? !s->writable_cgroups : m->read_only && !s->spec->privileged)
         jsonw_str(w, "ro");
     close_mount(w);
 }
@@ -127,6 +127,8 @@ static void write_bind(const struct run_mount *m, struct jsonw *w)
         if (!m->non_recursive && !m->shallow_ro && is_private(m))
             jsonw_str(w, "rro");
     }
+    if (m->options)
+        options(w, m->options);
     close_mount(w);
 }
 

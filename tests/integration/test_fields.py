@@ -150,10 +150,24 @@ def test_devices(clean):
     assert box.sh("head -c 3 /dev/nought | wc -c") == "3"
     rules = box.cgroup("devices", "devices.list")
     assert "c 10:229 rw" in rules
-    failed, _, body = clean.http("POST", "/containers/create", {"Image": "busybox", "HostConfig": {"DeviceRequests": [
-        {"Driver": "", "Count": 1, "Capabilities": [["gpu"]]}]}})
-    seen.add("HostConfig.DeviceRequests")
-    assert json.loads(body)["message"] == 'could not select device driver "" with capabilities: [[gpu]]' and failed >= 400
+
+
+GPU, CDI = {"Driver": "nvidia", "Count": 1, "Capabilities": [["gpu", "compute"], ["x"]]}, {"Driver": "cdi", "DeviceIDs": ["v.example/c=nope"]}
+
+
+@pytest.mark.parametrize("request_,text", [
+    ({"Capabilities": [["gpu"]], "Count": -1}, 'could not select device driver "" with capabilities: [[gpu]]'),
+    (GPU, 'could not select device driver "nvidia" with capabilities: [[gpu compute] [x]]'),
+    ({"Driver": "amd", "Count": 1}, 'could not select device driver "amd" with capabilities: []'),
+    (CDI, "CDI device injection failed: unresolvable CDI devices v.example/c=nope"),
+    ({**CDI, "Count": 1}, "unexpected count in CDI device request"),
+    ({**CDI, "Options": {"a": "b"}}, "unexpected options in CDI device request")])
+def test_device_requests_that_nobody_meets(clean, request_, text):
+    Box(clean, "dr1", {"HostConfig": {"DeviceRequests": [request_]}}, start=False)
+    status, _, body = clean.http("POST", "/containers/dr1/start")
+    assert (status, json.loads(body)["message"]) == (500, text)
+    shown = clean.inspect("dr1")["HostConfig"]["DeviceRequests"][0]
+    assert {k: shown[k] for k in request_} == request_
 
 
 def test_rights(clean):

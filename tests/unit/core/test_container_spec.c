@@ -46,6 +46,10 @@ static struct container_spec *created(const char *body)
 
     if (str_empty(s->cgroupns_mode))
         str_set(&s->cgroupns_mode, "private");
+    if (str_empty(s->ipc_mode))
+        str_set(&s->ipc_mode, "private");
+    if (str_empty(s->runtime))
+        str_set(&s->runtime, "runc");
     return s;
 }
 
