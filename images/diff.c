@@ -19,6 +19,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "images/layer_whiteout.h"
+#include "images/storage/places.h"
 #include "images/tree_tar.h"
 
 #define CHANGES_MAX (4 * 1000 * 1000)
@@ -120,60 +121,59 @@ static int below_enter(const struct below *b, const char *name, bool overlay, st
     return 0;
 }
 
-/* ---- places of the engine's own mounts */
+/* ---- names */
 
-static bool is_empty_dir(int dir_fd, const char *name, bool (*ignored)(const char *name))
+static int names_of(int dir_fd, struct strv *names, struct err *e)
 {
-    int fd = openat(dir_fd, name, DIR_FLAGS);
+    int fd = openat(dir_fd, ".", DIR_FLAGS);
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
-    bool empty = d != NULL;
     struct dirent *de;
 
     if (!d) {
+        err_os(e, errno, "list a directory");
         fd_close(fd);
-        return false;
+        return -1;
     }
-    while (empty && (de = readdir(d)))
-        empty =
-            str_eq(de->d_name, ".") || str_eq(de->d_name, "..") || (ignored && ignored(de->d_name));
+    while ((de = readdir(d)))
+        if (!str_eq(de->d_name, ".") && !str_eq(de->d_name, ".."))
+            strv_add(names, de->d_name);
     closedir(d);
-    return empty;
+    strv_sort(names);
+    return 0;
 }
 
-static bool is_net_file(const char *name)
+static char *join(const char *path, const char *name)
 {
-    return str_eq(name, "hosts") || str_eq(name, "hostname") || str_eq(name, "resolv.conf");
+    return str_printf("%s%s%s", path, *path ? "/" : "", name);
 }
 
-/* An empty file or directory that the runtime made to mount something on. */
-static bool is_place(int dir_fd, const char *path, const struct stat *st)
-{
-    static const char *const dirs[] = {"proc", "sys", "dev"};
-
-    if (str_eq(path, ".dockerenv"))
-        return S_ISREG(st->st_mode) && st->st_size == 0;
-    if (str_starts(path, "etc/"))
-        return is_net_file(path + strlen("etc/")) && S_ISREG(st->st_mode) && st->st_size == 0;
-    for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
-        if (str_eq(path, dirs[i]))
-            return S_ISDIR(st->st_mode) && is_empty_dir(dir_fd, path, NULL);
-    return false;
-}
+/* ---- places of the engine's own mounts */
 
 static bool same_owner(const struct stat *a, const struct stat *b)
 {
     return a->st_mode == b->st_mode && a->st_uid == b->st_uid && a->st_gid == b->st_gid;
 }
 
-/* /etc is in the writable layer because of such files only.  Its time says nothing then. */
-static bool only_holds_places(int dir_fd, const char *path, const struct stat *st,
-                              const struct below *b)
+/* A directory of the root that has nothing but places in it, and is as the image has it. */
+static bool only_holds_places(const struct diff *d, const char *path, const struct stat *st)
 {
+    const struct below b = {d->lower, d->n_lower};
+    cleanup_strv struct strv names = {0};
+    cleanup_fd int fd = -1;
     struct stat old;
     int dir;
 
-    return str_eq(path, "etc") && S_ISDIR(st->st_mode) && is_empty_dir(dir_fd, path, is_net_file) &&
-           (!below_find(b, path, &dir, &old) || same_owner(st, &old));
+    if (!place_holder(path) || !S_ISDIR(st->st_mode) ||
+        (below_find(&b, path, &dir, &old) && !same_owner(st, &old)) ||
+        (fd = openat(d->upper, path, DIR_FLAGS)) < 0 || names_of(fd, &names, ERR_IGNORE))
+        return false;
+    for (size_t i = 0; i < names.n; i++) {
+        cleanup_free char *sub = join(path, names.v[i]);
+
+        if (fstatat(fd, names.v[i], &old, AT_SYMLINK_NOFOLLOW) || !place_is(d->upper, sub, &old))
+            return false;
+    }
+    return true;
 }
 
 /* ---- the walk */
@@ -194,25 +194,6 @@ static int add(struct walk *w, const char *path, enum tree_change_kind kind, str
     if ((o->n & (o->n - 1)) == 0)
         o->v = xrealloc(o->v, (o->n ? o->n * 2 : 1) * sizeof(*o->v));
     o->v[o->n++] = (struct tree_change){str_printf("/%s", path), kind};
-    return 0;
-}
-
-static int names_of(int dir_fd, struct strv *names, struct err *e)
-{
-    int fd = openat(dir_fd, ".", DIR_FLAGS);
-    DIR *d = fd < 0 ? NULL : fdopendir(fd);
-    struct dirent *de;
-
-    if (!d) {
-        err_os(e, errno, "list a directory");
-        fd_close(fd);
-        return -1;
-    }
-    while ((de = readdir(d)))
-        if (!str_eq(de->d_name, ".") && !str_eq(de->d_name, ".."))
-            strv_add(names, de->d_name);
-    closedir(d);
-    strv_sort(names);
     return 0;
 }
 
@@ -285,7 +266,7 @@ static int diff_entry(struct walk *w, int dir_fd, const char *name, const char *
     found = below_find(b, name, &old_dir, &old);
     if (w->d->overlay && whiteout_is(&st))
         return found ? add(w, path, CHANGE_DELETED, e) : 0;
-    if (is_place(dir_fd, path, &st)) {
+    if (place_is(w->d->upper, path, &st)) {
         w->places++;
         return 0;
     }
@@ -294,11 +275,6 @@ static int diff_entry(struct walk *w, int dir_fd, const char *name, const char *
     if (!w->d->overlay && found && same_file(dir_fd, old_dir, name, &st, &old))
         return 0;
     return add(w, path, found ? CHANGE_MODIFIED : CHANGE_ADDED, e);
-}
-
-static char *join(const char *path, const char *name)
-{
-    return str_printf("%s%s%s", path, *path ? "/" : "", name);
 }
 
 /* vfs: what is below and not here. */
@@ -359,12 +335,8 @@ int diff_changes(const struct diff *d, struct tree_changes *out, struct cancel *
 static bool skip_places(void *arg, const char *path, const struct stat *st)
 {
     const struct diff *d = arg;
-    const struct below b = {d->lower, d->n_lower};
 
-    if (str_starts(path, "etc/"))
-        return is_place(-1, path, st);
-    return !strchr(path, '/') &&
-           (is_place(d->upper, path, st) || only_holds_places(d->upper, path, st, &b));
+    return place_is(d->upper, path, st) || only_holds_places(d, path, st);
 }
 
 static bool skip_unchanged(void *arg, const char *path, const struct stat *st)

@@ -15,6 +15,7 @@
 #include "images/remove_at.h"
 #include "images/storage/drivers.h"
 #include "images/storage/layer_dir.h"
+#include "images/storage/places.h"
 
 /* linux/mount.h clashes with sys/mount.h in some libcs; these numbers are the kernel's ABI. */
 #define FS_SET_STRING 1
@@ -89,20 +90,58 @@ static int copy_root_attributes(const char *root, const struct strv *chain, cons
     return 0;
 }
 
+static void close_all(int *fds, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        fd_close_p(&fds[i]);
+    free(fds);
+}
+
+static int make_places(const char *root, const struct strv *chain, const char *upper, struct err *e)
+{
+    int *lower = xcalloc(chain->n + 1, sizeof(*lower)), rc = 0;
+    size_t n = 0;
+
+    for (size_t i = chain->n; i > 0 && !rc; i--) {
+        cleanup_free char *path = layer_dir_path(root, chain->v[i - 1]);
+
+        lower[n++] = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (lower[n - 1] < 0)
+            rc = err_os(e, errno, "layer %s is missing", chain->v[i - 1]);
+    }
+    if (!rc) {
+        cleanup_fd int fd = open(upper, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        rc = fd < 0 ? err_os(e, errno, "cannot open %s", upper) : places_make(fd, lower, n, e);
+    }
+    close_all(lower, n);
+    return rc;
+}
+
+/* Made beside its place and renamed: half of it must not pass for the whole. */
+static int make_upper(const char *root, const struct strv *chain, const char *tmp,
+                      const char *upper, struct err *e)
+{
+    if (fs_remove_all(tmp, e))
+        return -1;
+    if (mkdir(tmp, 0755))
+        return err_os(e, errno, "cannot make %s", tmp);
+    if (copy_root_attributes(root, chain, tmp, e) || make_places(root, chain, tmp, e))
+        return -1;
+    return fs_rename(tmp, upper, e);
+}
+
 static int overlay_ensure_rw(const char *root, const char *id, const struct strv *chain,
                              struct err *e)
 {
     cleanup_free char *dir = rw_dir_path(root, id);
     cleanup_free char *upper = path_join(dir, "upper");
     cleanup_free char *work = path_join(dir, "work");
+    cleanup_free char *tmp = path_join(dir, "upper.tmp");
 
     if (fs_mkdir_p(dir, 0711, e) || fs_mkdir_p(work, 0711, e))
         return -1;
-    if (fs_is_dir(upper))
-        return 0;
-    if (mkdir(upper, 0755))
-        return err_os(e, errno, "cannot make %s", upper);
-    return copy_root_attributes(root, chain, upper, e);
+    return fs_is_dir(upper) ? 0 : make_upper(root, chain, tmp, upper, e);
 }
 
 static int overlay_describe(const char *root, const char *id, const struct strv *chain,

@@ -12,6 +12,7 @@
 #include "images/storage/copy_tree.h"
 #include "images/storage/drivers.h"
 #include "images/storage/layer_dir.h"
+#include "images/storage/places.h"
 
 struct stacked_fill {
     const char *root, *parent;
@@ -66,7 +67,8 @@ static int copy_to_upper(const char *root, const struct strv *chain, const char 
     fd = open(tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return err_os(e, errno, "cannot open %s", tmp);
-    if (chain->n && copy_layer(root, chain->v[chain->n - 1], fd, e))
+    if ((chain->n && copy_layer(root, chain->v[chain->n - 1], fd, e)) ||
+        places_make(fd, NULL, 0, e))
         return -1;
     return fs_rename(tmp, upper, e);
 }

@@ -106,8 +106,12 @@ class Agent:
             lines = "".join(f"{k}: {v}\r\n" for k, v in head.items())
             s.sendall(f"{method} {path} HTTP/1.1\r\n{lines}\r\n".encode() + data)
             raw = b""
-            while chunk := s.recv(65536):
-                raw += chunk
+            try:
+                while chunk := s.recv(65536):
+                    raw += chunk
+            except ConnectionResetError:  # it answered before it had read all, and closed
+                if not raw:
+                    raise
         top, _, rest = raw.partition(b"\r\n\r\n")
         names = {}
         for line in top.split(b"\r\n")[1:]:

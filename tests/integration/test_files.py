@@ -164,6 +164,7 @@ def test_export_is_the_root_without_volumes(agent, full, tmp_path):
     with tarfile.open(tmp_path / "x.tar") as tar:
         names = tar.getnames()
     assert "w/sub/s" in names and "vol" in names and "tm" in names
+    assert {".dockerenv", "etc/hosts", "etc/mtab", "dev/console", "proc"} <= set(names)
     assert "vol/v" not in names and "tm/t" not in names and "proc/1" not in names
 
 
