@@ -44,12 +44,28 @@ static bool service_fine(const struct container *c)
            (c->spec->restart == RESTART_NO || c->spec->restart == RESTART_ON_FAILURE);
 }
 
+/* Runs, and nothing is known against it yet. */
+static bool service_begins(const struct container *c)
+{
+    return c && c->state.status == STATUS_RUNNING && str_eq(c->state.health, "starting");
+}
+
+/* What is being waited for, when that is all that is missing. */
+static char *first_beginning(const struct app *app, const struct container_list *cs)
+{
+    for (size_t i = 0; i < app->n_services; i++)
+        if (service_begins(container_of(cs, &app->services[i])))
+            return str_printf("service %s runs, but its health is: starting",
+                              app->services[i].name);
+    return NULL;
+}
+
 static char *first_trouble(const struct app *app, const struct container_list *cs)
 {
     for (size_t i = 0; i < app->n_services; i++) {
         const struct container *c = container_of(cs, &app->services[i]);
 
-        if (service_fine(c))
+        if (service_fine(c) || service_begins(c))
             continue;
         if (!c)
             return str_printf("service %s has no container", app->services[i].name);
@@ -78,6 +94,7 @@ static void judge(struct status *s, const char *source_error, const char *error,
 {
     const struct plan_op *blocked = all_blocked(plan);
     cleanup_free char *trouble = app ? first_trouble(app, cs) : NULL;
+    cleanup_free char *begins = app ? first_beginning(app, cs) : NULL;
 
     if (source_error) {
         s->reason = "InvalidFile";
@@ -102,6 +119,9 @@ static void judge(struct status *s, const char *source_error, const char *error,
     } else if (trouble) {
         s->reason = "Degraded";
         s->message = xstrdup(trouble);
+    } else if (begins) {
+        s->reason = "Reconciling";
+        s->message = xstrdup(begins);
     } else {
         s->reason = "Ready";
         s->ready = true;

@@ -128,3 +128,48 @@ def test_forty_containers_are_probed_at_once(clean):
     for i in range(40):
         becomes(clean, f"many{i}", "healthy")
     assert len(os.listdir(f"/proc/{clean.process.pid}/task")) < 120
+
+
+COMPOSE = """
+services:
+  db:
+    image: busybox
+    command: sh -c "rm -f /ready; sleep 0.6; touch /ready; exec sleep 1000"
+    init: true
+    healthcheck: {test: ["CMD", "test", "-e", "/ready"], interval: 200ms, retries: 50}
+  web:
+    image: busybox
+    command: sleep 1000
+    init: true
+    depends_on:
+      db: {condition: service_healthy}
+"""
+
+
+def _told_healthy(agent, name):
+    """When the health of the container was told to be fine; the events carry nanoseconds."""
+    cid = agent.inspect(name)["Id"]
+    return min(e["timeNano"] for e in events(agent) if e["Action"] == "health_status: healthy" and e["Actor"]["ID"] == cid)
+
+
+def _start_event(agent, name):
+    cid = agent.inspect(name)["Id"]
+    return min(e["timeNano"] for e in events(agent) if e["Action"] == "start" and e["Actor"]["ID"] == cid)
+
+
+def test_compose_waits_for_health(clean, tmp_path):
+    (tmp_path / "compose.yaml").write_text(COMPOSE)
+    clean.compose("-p", "waits", "-f", tmp_path / "compose.yaml", "up", "-d")
+    assert _start_event(clean, "waits-web-1") > _told_healthy(clean, "waits-db-1")
+    clean.compose("-p", "waits", "-f", tmp_path / "compose.yaml", "down", "-t", "0")
+
+
+def test_an_app_waits_for_health_and_is_ready_when_all_are_well(clean, tmp_path):
+    (tmp_path / "compose.yaml").write_text(COMPOSE)
+    clean.ballast("apply", "-f", tmp_path / "compose.yaml", "-p", "apphealth")
+    status = clean.json("/ballast/apps/apphealth")
+    assert not status["ready"] and status["reason"] == "Reconciling"
+    conftest.wait_for("it is ready", lambda: clean.json("/ballast/apps/apphealth")["ready"])
+    assert _start_event(clean, "apphealth-web-1") > _told_healthy(clean, "apphealth-db-1")
+    clean.ballast("remove", "apphealth")
+    conftest.wait_for("it is gone", lambda: not clean.out("ps", "-aq"))
