@@ -17,7 +17,8 @@ struct vol_env {
     const char *data_root;
     const char *plugin_sockets;      /* "/run/docker/plugins" */
     const struct strv *plugin_specs; /* "/etc/docker/plugins", ...: *.spec and *.json */
-    struct cancel *stop;             /* ends the waiting for a plugin; may be NULL */
+    unsigned owner;      /* who gets a new volume: the root of containers with ids of their own */
+    struct cancel *stop; /* ends the waiting for a plugin; may be NULL */
 };
 
 typedef int vol_each_fn(void *arg, struct volume *v, struct err *e); /* takes v */

@@ -279,7 +279,7 @@ static void default_modes(struct engine *g, struct container_spec *s)
 /* ids of its own do not go with what belongs to the machine's. */
 static int check_remap(struct engine *g, const struct container_spec *s, struct err *e)
 {
-    if (!g->cfg.userns_remap || is_host_mode(s->userns_mode))
+    if (!engine_remaps(g, s))
         return 0;
     if (s->privileged)
         return err_set(e, ERR_INVALID,
@@ -416,9 +416,9 @@ static int prepare_spec(struct engine *g, struct container *c, const struct imag
     if (create_for_host(g, s, warnings, e))
         return -1;
     if (container_spec_validate(s, e) ||
-        runtime_command_find(g->cfg.runtimes, s->runtime, &command, e) || mounts_inherit(g, s, e) || spec_merge_image(s, img, e) ||
-        check_logging(s, e) || check_network(g, s, e) || check_modes(g, s, e) ||
-        check_remap(g, s, e) || mounts_check(g, s, e))
+        runtime_command_find(g->cfg.runtimes, s->runtime, &command, e) || mounts_inherit(g, s, e) ||
+        spec_merge_image(s, img, e) || check_logging(s, e) || check_network(g, s, e) ||
+        check_modes(g, s, e) || check_remap(g, s, e) || mounts_check(g, s, e))
         return -1;
     publish_all(s);
     return default_hostname(s, c->id, e);

@@ -212,6 +212,8 @@ void links_refresh(struct engine *g, const struct container *target);
 /* ---- run_spec.c, endpoints.c, net_files.c */
 int run_spec_compose(struct engine *g, const struct container *c, const struct rootfs *rootfs,
                      struct run_spec **out, struct err *e) MUST_USE;
+/* Do its containers have ids of their own? */
+bool engine_remaps(const struct engine *g, const struct container_spec *s);
 /* HostConfig.DeviceRequests (device_requests.c) */
 int device_requests_meet(struct engine *g, struct run_spec *rs, struct err *e) MUST_USE;
 /* The part of it that says what is mounted: the root, and the rest if wanted. */

@@ -5,7 +5,9 @@
  * a restart.  On networks that people made, every running member finds the others by name in
  * /etc/hosts, which is rewritten when one comes or goes.
  */
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/fs.h"
@@ -19,13 +21,16 @@ char *container_dir(struct engine *g, const char *id)
     return str_printf("%s/containers/%s", g->cfg.data_root, id);
 }
 
-static int put(const char *dir, const char *name, const struct buf *text, struct err *e)
+/* The file is the container's root's, as far as that is not the machine's. */
+static int put(struct engine *g, const struct container *c, const char *name,
+               const struct buf *text, struct err *e)
 {
-    cleanup_free char *path = path_join(dir, name);
+    cleanup_free char *dir = container_dir(g, c->id), *path = path_join(dir, name);
+    uid_t owner = engine_remaps(g, c->spec) ? (uid_t)g->cfg.remap_base : 0;
 
-    if (buf_check(text, name, e))
+    if (buf_check(text, name, e) || fs_rewrite(path, text->data, text->len, 0644, e))
         return -1;
-    return fs_rewrite(path, text->data, text->len, 0644, e);
+    return owner && chown(path, owner, owner) ? err_os(e, errno, "give %s away", path) : 0;
 }
 
 /* ------------------------------------------------------------ hosts */
@@ -77,14 +82,18 @@ static void add_neighbours(struct engine *g, const struct container *c, struct b
     mutex_unlock(&g->lock);
 }
 
-/* "name:ip" or "name=ip"; host-gateway is the first gateway. */
-static void add_extra_hosts(const struct container *c, struct buf *b)
+/* "name:ip" or "name=ip"; host-gateway is what the settings say, else the first gateway. */
+static void add_extra_hosts(struct engine *g, const struct container *c, struct buf *b)
 {
     for (size_t i = 0; i < c->spec->extra_hosts.n; i++) {
         const char *text = c->spec->extra_hosts.v[i];
         size_t n = strcspn(text, "=:");
         const char *ip = text[n] ? text + n + 1 : "";
 
+        for (size_t k = 0; strcmp(ip, "host-gateway") == 0 && k < g->cfg.host_gateways.n; k++)
+            buf_addf(b, "%s\t%.*s\n", g->cfg.host_gateways.v[k], (int)n, text);
+        if (strcmp(ip, "host-gateway") == 0 && g->cfg.host_gateways.n)
+            continue;
         if (strcmp(ip, "host-gateway") == 0)
             ip = c->state.n_endpoints && !str_empty(c->state.endpoints[0].gateway)
                      ? c->state.endpoints[0].gateway
@@ -93,13 +102,13 @@ static void add_extra_hosts(const struct container *c, struct buf *b)
     }
 }
 
-static int write_hosts(struct engine *g, const struct container *c, const char *dir, struct err *e)
+static int write_hosts(struct engine *g, const struct container *c, struct err *e)
 {
     cleanup_buf struct buf b = BUF_INIT(FILE_MAX);
     const char *own = str_empty(c->spec->hostname) ? c->name : c->spec->hostname;
 
     buf_add(&b, hosts_head, strlen(hosts_head));
-    add_extra_hosts(c, &b);
+    add_extra_hosts(g, c, &b);
     links_add_hosts(g, c, &b);
     for (size_t i = 0; i < c->state.n_endpoints; i++) {
         const struct endpoint *ep = &c->state.endpoints[i];
@@ -115,15 +124,14 @@ static int write_hosts(struct engine *g, const struct container *c, const char *
         buf_add(&b, "\n", 1);
     }
     add_neighbours(g, c, &b);
-    return put(dir, "hosts", &b, e);
+    return put(g, c, "hosts", &b, e);
 }
 
 void net_files_rewrite_hosts(struct engine *g, const struct container *c)
 {
-    cleanup_free char *dir = container_dir(g, c->id);
     struct err e = ERR_INIT;
 
-    if (write_hosts(g, c, dir, &e))
+    if (write_hosts(g, c, &e))
         log_warn("hosts file not refreshed", "container=%s error=%s", c->name, log_quote(e.msg));
 }
 
@@ -198,7 +206,7 @@ static void add_list(struct buf *b, const char *word, const struct strv *v, bool
         buf_add(b, "\n", 1);
 }
 
-static int write_resolv(struct engine *g, const struct container *c, const char *dir, struct err *e)
+static int write_resolv(struct engine *g, const struct container *c, struct err *e)
 {
     cleanup_buf struct buf host = BUF_INIT(FILE_MAX), b = BUF_INIT(FILE_MAX);
     const struct container_spec *s = c->spec;
@@ -219,18 +227,17 @@ static int write_resolv(struct engine *g, const struct container *c, const char 
         add_list(&b, "search", &s->dns_search, true);
         add_list(&b, "options", &s->dns_options, true);
     }
-    return put(dir, "resolv.conf", &b, e);
+    return put(g, c, "resolv.conf", &b, e);
 }
 
 int net_files_write(struct engine *g, const struct container *c, struct err *e)
 {
-    cleanup_free char *dir = container_dir(g, c->id);
     cleanup_buf struct buf name = BUF_INIT(1024);
 
     if (str_starts(c->spec->network_mode, "container:"))
         return 0; /* those of the other one are used */
     buf_addf(&name, "%s\n", c->spec->hostname ? c->spec->hostname : "");
-    if (put(dir, "hostname", &name, e) || write_resolv(g, c, dir, e))
+    if (put(g, c, "hostname", &name, e) || write_resolv(g, c, e))
         return -1;
     if (strcmp(c->spec->network_mode, "host") == 0) {
         cleanup_buf struct buf hosts = BUF_INIT(FILE_MAX);
@@ -240,8 +247,8 @@ int net_files_write(struct engine *g, const struct container *c, struct err *e)
             *e = missing;
             return -1;
         }
-        add_extra_hosts(c, &hosts);
-        return put(dir, "hosts", &hosts, e);
+        add_extra_hosts(g, c, &hosts);
+        return put(g, c, "hosts", &hosts, e);
     }
-    return write_hosts(g, c, dir, e);
+    return write_hosts(g, c, e);
 }

@@ -246,9 +246,14 @@ static void default_ulimits(struct engine *g, struct container_spec *s)
     }
 }
 
+bool engine_remaps(const struct engine *g, const struct container_spec *s)
+{
+    return g->cfg.userns_remap && !str_eq(s->userns_mode, "host");
+}
+
 static void map_ids(struct engine *g, const struct container_spec *s, struct run_spec *rs)
 {
-    rs->userns_remap = g->cfg.userns_remap && !str_eq(s->userns_mode, "host");
+    rs->userns_remap = engine_remaps(g, s);
     rs->uid_base = g->cfg.remap_base;
     rs->id_count = g->cfg.remap_count;
 }

@@ -169,16 +169,23 @@ int namespaces_enter_pid(int fd, struct saved_ns *saved, struct err *e)
 }
 
 /*
- * The user namespace comes first, for the rights in the others; the mount namespace last, because
- * it changes root and working directory.
+ * Some belong to the container's user namespace and some, like a network that was made before it,
+ * to ours: what may be joined with our rights is joined before we give them up, the rest with the
+ * rights of there.  The mount namespace comes last, because it changes root and working directory.
  */
 int namespaces_setns_all(const int fd[OCI_NS_COUNT], struct err *e)
 {
-    static const enum oci_ns order[] = {OCI_NS_USER, OCI_NS_IPC,    OCI_NS_UTS,
-                                        OCI_NS_NET,  OCI_NS_CGROUP, OCI_NS_MNT};
+    static const enum oci_ns order[] = {OCI_NS_IPC, OCI_NS_UTS, OCI_NS_NET, OCI_NS_CGROUP};
+    bool joined[OCI_NS_COUNT] = {false};
 
+    for (size_t i = 0; fd[OCI_NS_USER] >= 0 && i < ARRAY_LEN(order); i++)
+        joined[order[i]] = fd[order[i]] >= 0 && setns(fd[order[i]], kinds[order[i]].flag) == 0;
+    if (fd[OCI_NS_USER] >= 0 && setns(fd[OCI_NS_USER], CLONE_NEWUSER))
+        return err_os(e, errno, "join the container's user namespace");
     for (size_t i = 0; i < ARRAY_LEN(order); i++)
-        if (fd[order[i]] >= 0 && setns(fd[order[i]], kinds[order[i]].flag))
+        if (!joined[order[i]] && fd[order[i]] >= 0 && setns(fd[order[i]], kinds[order[i]].flag))
             return err_os(e, errno, "join the container's %s namespace", kinds[order[i]].file);
+    if (fd[OCI_NS_MNT] >= 0 && setns(fd[OCI_NS_MNT], CLONE_NEWNS))
+        return err_os(e, errno, "join the container's mnt namespace");
     return 0;
 }

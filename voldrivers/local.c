@@ -103,13 +103,15 @@ static int volume_dir(const char *data_root, const struct volume *v, char **dir,
     return 0;
 }
 
-static int make_dir(const char *path, mode_t mode, struct err *e)
+static int make_dir(const char *path, mode_t mode, uid_t owner, struct err *e)
 {
     struct stat st;
 
     if (mkdir(path, mode) == 0) {
         /* Whatever the umask; only when it is new, as its owner may have changed it since. */
-        return chmod(path, mode) < 0 ? err_os(e, errno, "set mode of %s", path) : 0;
+        if (chmod(path, mode) < 0 || (owner && chown(path, owner, owner) < 0))
+            return err_os(e, errno, "set mode and owner of %s", path);
+        return 0;
     }
     if (errno != EEXIST)
         return err_os(e, errno, "create %s", path);
@@ -130,8 +132,9 @@ static int local_ensure(const struct vol_env *env, struct volume *v, struct err 
         read_size(v, &bytes, e))
         return -1;
     data = path_join(dir, "_data");
-    if ((!fs_is_dir(root) && make_dir(root, PARENT_MODE, e)) || make_dir(dir, PARENT_MODE, e) ||
-        make_dir(data, DATA_MODE, e) || (bytes && project_quota_set(root, data, bytes, e)))
+    if ((!fs_is_dir(root) && make_dir(root, PARENT_MODE, 0, e)) ||
+        make_dir(dir, PARENT_MODE, 0, e) || make_dir(data, DATA_MODE, env->owner, e) ||
+        (bytes && project_quota_set(root, data, bytes, e)))
         return -1;
     str_set(&v->mountpoint, data);
     return 0;

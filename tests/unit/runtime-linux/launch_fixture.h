@@ -99,6 +99,8 @@ static inline void fixture_init(struct fixture *f)
     f->lower = path_join(dir, "lower");
     f->s = run_spec_new();
     f->s->spec = container_spec_new();
+    str_set(&f->s->spec->cgroupns_mode,
+            "private"); /* create decides; a host with v1 alone has "host" */
     f->s->id = xstrdup("test");
     f->s->rootfs.overlay = true;
     strv_add(&f->s->rootfs.lower, f->lower);
