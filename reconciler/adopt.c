@@ -209,6 +209,7 @@ int adopt(struct engine *g, struct err *e)
     r = r || note_boot(g, e) ? -1 : 0;
     if (r == 0) {
         remove_orphans(g, &known);
+        health_logs_sweep(g, &known);
         volume_mounts_adopt(g, &all);
         sweep_networks(g, &all);
         queue_everything(g, &all);

@@ -359,6 +359,7 @@ static int ensure_absent(struct engine *g, struct container **c, struct err *e)
     if (FAULT("container.erased"))
         return err_set(e, ERR_IO, "remove container %s: injected", (*c)->name);
     drop_anonymous_volumes(g, *c, by);
+    health_log_forget(g, (*c)->id);
     mutex_lock(&g->store);
     if (state_container_delete(g->st, (*c)->id, e)) {
         mutex_unlock(&g->store);

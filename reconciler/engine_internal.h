@@ -286,6 +286,13 @@ void health_watch(struct engine *g, const struct container *c);
 /* What a container's health is before its first probe: "starting", or "" without one. */
 const char *health_at_start(const struct container_spec *s);
 void health_live_free(struct health_live *h);
+/* health_log.c; false: there is none. */
+bool health_log_load(struct engine *g, const char *id, int64_t *started_ns, struct health_log *out);
+void health_log_save(struct engine *g, const char *id, int64_t started_ns,
+                     const struct health_log *l);
+void health_log_copy(struct health_log *dst, const struct health_log *src);
+void health_log_forget(struct engine *g, const char *id);
+void health_logs_sweep(struct engine *g, const struct strv *known); /* others' go */
 int health_reconcile(struct engine *g, const char *id, int64_t *again_ms, struct err *e);
 /* Ends a probe that takes too long. */
 int probe_reconcile(struct engine *g, const char *id, int64_t *again_ms, struct err *e);

@@ -7,7 +7,7 @@
  * its time, and ends it.
  *
  * The verdict (starting, healthy, unhealthy) is part of the container's record; the last results
- * are in memory only, and so is the streak: after a restart of the agent they begin anew.
+ * and the streak are in memory, and in a file for the next agent (health_log.c).
  */
 #include <signal.h>
 #include <string.h>
@@ -37,13 +37,6 @@ struct health_live {
     int64_t deadline_ms; /* monotonic */
     bool timed_out;
 };
-
-void health_log_release(struct health_log *l)
-{
-    for (size_t i = 0; i < l->n; i++)
-        free(l->v[i].output);
-    *l = (struct health_log){0};
-}
 
 void health_live_free(struct health_live *h)
 {
@@ -347,6 +340,7 @@ static int write_verdict(struct engine *g, struct container *c, void *arg, struc
 /* Remembers the result; what the container's health is by it, or NULL when that stays. */
 static const char *judge(struct engine *g, const struct container *c, struct probe *p)
 {
+    struct health_log now = {0};
     const char *verdict = NULL;
     struct health_live *h;
     struct health_log *l;
@@ -369,8 +363,12 @@ static const char *judge(struct engine *g, const struct container *c, struct pro
                    ++l->failing_streak >= or_default(c->spec->health.retries, RETRIES)) {
             verdict = "unhealthy";
         }
+        health_log_copy(&now, l);
     }
     mutex_unlock(&g->lock);
+    if (now.n)
+        health_log_save(g, c->id, c->state.started_ns, &now);
+    health_log_release(&now);
     return verdict && !str_eq(verdict, c->state.health) ? verdict : NULL;
 }
 
@@ -419,19 +417,38 @@ static void queue_health(struct engine *g, const char *id, int64_t delay_ms)
     workqueue_add_after(g->q, key, delay_ms);
 }
 
+/* With what the agent before has found, if this one has not begun yet. */
+static void ensure_health(struct engine *g, const struct container *c)
+{
+    struct health_live *fresh = NULL;
+    struct live *l;
+    bool there;
+
+    mutex_lock(&g->lock);
+    there = health_of(g, c->id) != NULL;
+    mutex_unlock(&g->lock);
+    if (there)
+        return;
+    fresh = xcalloc(1, sizeof(*fresh));
+    (void)health_log_load(g, c->id, &fresh->started_ns, &fresh->log);
+    mutex_lock(&g->lock);
+    l = live_of(g, c->id);
+    if (!l->health)
+        l->health = take_ptr(fresh);
+    mutex_unlock(&g->lock);
+    health_live_free(fresh);
+}
+
 void health_watch(struct engine *g, const struct container *c)
 {
     struct health_live *h;
     bool begin_now = false;
-    struct live *l;
 
     if (!is_probed(c->spec))
         return;
+    ensure_health(g, c);
     mutex_lock(&g->lock);
-    l = live_of(g, c->id);
-    if (!l->health)
-        l->health = xcalloc(1, sizeof(*l->health));
-    h = l->health;
+    h = live_of(g, c->id)->health;
     if (h->started_ns != c->state.started_ns) {
         h->log.failing_streak = 0; /* what was found in former lives can still be read */
         h->started_ns = c->state.started_ns;
@@ -515,14 +532,14 @@ int health_reconcile(struct engine *g, const char *id, int64_t *again_ms, struct
 void containers_health(struct engine *g, const char *id, struct health_log *out)
 {
     struct health_live *h;
+    int64_t ignored;
 
     *out = (struct health_log){0};
     mutex_lock(&g->lock);
     h = health_of(g, id);
-    if (h) {
-        *out = h->log;
-        for (size_t i = 0; i < out->n; i++)
-            out->v[i].output = xstrdup(h->log.v[i].output);
-    }
+    if (h)
+        health_log_copy(out, &h->log);
     mutex_unlock(&g->lock);
+    if (!h) /* it has not run since this agent is there */
+        (void)health_log_load(g, id, &ignored, out);
 }

@@ -103,10 +103,15 @@ def _settled(agent):
 
 def test_an_agent_that_comes_back_goes_on_probing(clean):
     make(clean, "he8", ["CMD", "true"])
+    make(clean, "he8a", ["CMD-SHELL", "echo no; false"], retries=1)
     becomes(clean, "he8", "healthy")
+    conftest.wait_for("five failures are known", lambda: len(health(clean, "he8a")["Log"]) == 5)
     clean.kill()
     clean.start()
     assert health(clean, "he8")["Status"] == "healthy"
+    known = health(clean, "he8a")
+    assert known["Status"] == "unhealthy" and known["FailingStreak"] >= 5
+    assert [r["Output"] for r in known["Log"]] == ["no\n"] * 5
     conftest.wait_for("probing goes on", lambda: health(clean, "he8")["Log"])
     clean.docker("exec", "he8", "true")
 
