@@ -69,7 +69,7 @@ extern const struct command cmd_apply, cmd_plan, cmd_diff, cmd_status, cmd_remov
 extern const struct command cmd_ps, cmd_logs, cmd_stop, cmd_start, cmd_rm, cmd_explain;
 extern const struct command cmd_run, cmd_exec;
 extern const struct command cmd_cp, cmd_export, cmd_commit;
-extern const struct command cmd_images, cmd_pull, cmd_load;
+extern const struct command cmd_images, cmd_pull, cmd_load, cmd_volume;
 extern const struct command cmd_events, cmd_version, cmd_doctor;
 
 /* ------------------------------------------------------------------ output */

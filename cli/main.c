@@ -13,7 +13,7 @@ const struct command *const commands[] = {
     &cmd_apply, &cmd_plan, &cmd_diff, &cmd_status, &cmd_suspend, &cmd_resume, &cmd_remove,
     &cmd_ps, &cmd_run, &cmd_exec, &cmd_logs, &cmd_start, &cmd_stop, &cmd_rm, &cmd_explain,
     &cmd_cp, &cmd_export, &cmd_commit,
-    &cmd_images, &cmd_pull, &cmd_load,
+    &cmd_images, &cmd_pull, &cmd_load, &cmd_volume,
     &cmd_events, &cmd_version, &cmd_doctor,
     NULL,
 };

@@ -323,7 +323,7 @@ static bool has_volumes(struct engine *g, const struct container_spec *s)
     for (size_t i = 0; i < s->n_mounts; i++) {
         cleanup_volume struct volume *v = NULL;
 
-        if (s->mounts[i].type != MOUNT_VOLUME)
+        if (!mount_waits_for_volume(&s->mounts[i]))
             continue;
         v = object_volume(g, s->mounts[i].source);
         if (!v || volume_is_going(g, s->mounts[i].source))
@@ -374,8 +374,6 @@ static int make_and_insert(struct engine *g, struct container *c, bool made_up, 
         again = false;
         r = mounts_make_volumes(g, c->spec, by, e) || insert(g, c, made_up, &again, e) ? -1 : 0;
     }
-    if (r)
-        mounts_drop_volumes(g, c->spec, by);
     return r;
 }
 
@@ -512,7 +510,7 @@ int containers_create(struct engine *g, const struct container_create *rq, char 
             (void)!images_rootfs_remove(g->im, c->id, ERR_IGNORE);
         return -1;
     }
-    if (mounts_populate(g, c, e)) {
+    if (mounts_make_anonymous(g, c->spec, rq->by, e) || mounts_populate(g, c, e)) {
         (void)!containers_remove(g, c->id, true, true, rq->by, NULL, ERR_IGNORE);
         return -1;
     }

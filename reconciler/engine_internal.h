@@ -219,6 +219,8 @@ int device_requests_meet(struct engine *g, struct run_spec *rs, struct err *e) M
 /* The part of it that says what is mounted: the root, and the rest if wanted. */
 int run_spec_mounts(struct engine *g, const struct container *c, const struct rootfs *rootfs,
                     bool mounts, struct run_spec **out, struct err *e) MUST_USE;
+/* What the ids of its files are shifted by; 0: nothing. */
+int64_t container_id_base(struct engine *g, const struct container *c);
 char *container_dir(struct engine *g, const char *id); /* <data_root>/containers/<id> */
 char *container_netns(struct engine *g, const struct container *c); /* path, or NULL: the host's */
 /* Chooses and writes down addresses and host ports for every network of c. */
@@ -273,7 +275,10 @@ int mounts_check(struct engine *g, struct container_spec *s, struct err *e) MUST
 int mounts_make_volumes(struct engine *g, struct container_spec *s, const char *by,
                         struct err *e) MUST_USE;
 int mounts_populate(struct engine *g, const struct container *c, struct err *e) MUST_USE;
-void mounts_drop_volumes(struct engine *g, const struct container_spec *s, const char *by);
+/* Those of an earlier create, too, that was cut short. */
+int mounts_make_anonymous(struct engine *g, const struct container_spec *s, const char *by,
+                          struct err *e) MUST_USE;
+bool mount_waits_for_volume(const struct mount_spec *m); /* its volume is there before it */
 
 /* ---- update.c */
 int limits_follow(struct engine *g, const struct container *c, struct err *e) MUST_USE;

@@ -12,7 +12,7 @@
 
 #include "base/fs.h"
 #include "base/host.h"
-#include "base/log.h"
+#include "base/id.h"
 #include "reconciler/container_files.h"
 #include "reconciler/engine_internal.h"
 
@@ -203,38 +203,77 @@ int mounts_check(struct engine *g, struct container_spec *s, struct err *e)
 
 /* ------------------------------------------------------------ volumes */
 
-static int make_volume(struct engine *g, struct mount_spec *m, const char *by, struct err *e)
+static bool is_inherited(const struct mount_spec *m)
 {
-    cleanup_volume struct volume *made = NULL;
+    return m->implicit && m->no_copy;
+}
+
+static bool is_own_anonymous(const struct mount_spec *m)
+{
+    return m->type == MOUNT_VOLUME && m->anonymous && !is_inherited(m);
+}
+
+static int make_volume(struct engine *g, const struct mount_spec *m, const char *by,
+                       struct volume **made, struct err *e)
+{
     struct volume *v = volume_new();
 
-    str_set(&v->name, m->source ? m->source : "");
+    str_set(&v->name, m->source);
     str_set(&v->driver, m->driver ? m->driver : "");
     kvs_copy(&v->options, &m->driver_opts);
     v->options_set = m->driver_opts.n > 0;
     kvs_copy(&v->labels, &m->labels);
     v->labels_set = m->labels.n > 0;
-    v->anonymous = m->anonymous;
-    if (volume_make(g, v, by, &made, e))
-        return -1;
-    str_set(&m->source, made->name);
-    if (!m->mode)
-        m->mode = xstrdup(str_eq(made->driver, "local") ? "z" : "");
-    return 0;
+    v->anonymous = is_own_anonymous(m);
+    return volume_make(g, v, by, made, e);
 }
 
+/*
+ * Those with a name are made before the container has a record, those without after: nobody would
+ * find one whose container did not come to be.  They only get their names here.
+ */
 int mounts_make_volumes(struct engine *g, struct container_spec *s, const char *by, struct err *e)
 {
     for (size_t i = 0; i < s->n_mounts; i++) {
         struct mount_spec *m = &s->mounts[i];
+        cleanup_volume struct volume *made = NULL;
+        char name[ID_LEN + 1];
 
         if (m->type != MOUNT_VOLUME)
             continue;
-        m->anonymous = m->anonymous || str_empty(m->source);
-        if (make_volume(g, m, by, e))
+        if (str_empty(m->source)) {
+            id_new(name);
+            str_set(&m->source, name);
+            m->anonymous = true;
+        }
+        if (!is_own_anonymous(m) && make_volume(g, m, by, &made, e))
+            return -1;
+        if (!m->mode) /* dockerd's */
+            m->mode =
+                xstrdup(made ? (str_eq(made->driver, "local") ? "z" : "")
+                             : (str_empty(m->driver) || str_eq(m->driver, "local") ? "z" : ""));
+    }
+    return 0;
+}
+
+int mounts_make_anonymous(struct engine *g, const struct container_spec *s, const char *by,
+                          struct err *e)
+{
+    for (size_t i = 0; i < s->n_mounts; i++) {
+        cleanup_volume struct volume *there = NULL, *made = NULL;
+
+        if (!is_own_anonymous(&s->mounts[i]))
+            continue;
+        there = object_volume(g, s->mounts[i].source);
+        if (!there && make_volume(g, &s->mounts[i], by, &made, e))
             return -1;
     }
     return 0;
+}
+
+bool mount_waits_for_volume(const struct mount_spec *m)
+{
+    return m->type == MOUNT_VOLUME && !is_own_anonymous(m);
 }
 
 static bool wants_content(const struct mount_spec *m)
@@ -283,22 +322,4 @@ int mounts_populate(struct engine *g, const struct container *c, struct err *e)
         return -1;
     tree_stat_release(&st);
     return 0;
-}
-
-static bool is_inherited(const struct mount_spec *m)
-{
-    return m->implicit && m->no_copy;
-}
-
-/* Those made for a container that did not come to be. */
-void mounts_drop_volumes(struct engine *g, const struct container_spec *s, const char *by)
-{
-    for (size_t i = 0; i < s->n_mounts; i++) {
-        const struct mount_spec *m = &s->mounts[i];
-        struct err e = ERR_INIT;
-
-        if (m->type == MOUNT_VOLUME && m->anonymous && !is_inherited(m) && !str_empty(m->source) &&
-            volumes_remove(g, m->source, true, by, &e) && e.kind != ERR_CONFLICT)
-            log_warn("anonymous volume stays", "volume=%s error=%s", m->source, log_quote(e.msg));
-    }
 }

@@ -236,6 +236,8 @@ static int let_all_go(struct engine *g, const struct container *c, const char *u
 
 static int hold_all(struct engine *g, const struct container *c, const char *user, struct err *e)
 {
+    if (mounts_make_anonymous(g, c->spec, NULL, e))
+        return -1;
     for (size_t i = 0; i < c->spec->n_mounts; i++) {
         if (!is_first(c->spec, i) || hold(g, c->spec->mounts[i].source, user, e) == 0)
             continue;
@@ -306,14 +308,39 @@ int container_volumes_down(struct engine *g, const struct container *c, struct e
 
 /* ------------------------------------------------------------ after a crash */
 
-static bool may_run(const struct container *c)
+static bool has_mounted(struct engine *g, const struct container *c)
 {
-    return c->state.pid || c->state.status == STATUS_RUNNING || c->state.status == STATUS_PAUSED;
+    bool found = false;
+
+    for (size_t i = 0; i < c->spec->n_mounts && !found; i++) {
+        cleanup_volume struct volume *v = c->spec->mounts[i].type == MOUNT_VOLUME
+                                              ? object_volume(g, c->spec->mounts[i].source)
+                                              : NULL;
+
+        found = v && (v->options.n || !str_eq(v->driver, "local"));
+    }
+    return found;
+}
+
+/* The record may not know of a start yet: where it matters, the runtime is asked.  What cannot be
+ * told may run. */
+static bool may_run(struct engine *g, const struct container *c)
+{
+    struct container_observed o = {0};
+
+    if (c->state.pid || c->state.status == STATUS_RUNNING || c->state.status == STATUS_PAUSED)
+        return true;
+    if (!has_mounted(g, c))
+        return false;
+    return g->rt->ops->observe(g->rt, c->id, &o, ERR_IGNORE) || o.phase == CONTAINER_RUNNING ||
+           o.phase == CONTAINER_PAUSED;
 }
 
 static void adopt_holds(struct engine *g, const struct container *c)
 {
-    for (size_t i = 0; may_run(c) && i < c->spec->n_mounts; i++)
+    bool runs = may_run(g, c);
+
+    for (size_t i = 0; runs && i < c->spec->n_mounts; i++)
         if (is_first(c->spec, i))
             hold_add(g, c->id, c->spec->mounts[i].source);
 }

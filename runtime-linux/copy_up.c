@@ -24,6 +24,7 @@
 
 #define DEPTH_MAX 256
 #define XATTR_MAX 65536
+#define FILLING   "trusted.ballast.filling"
 
 static int copy_tree(int from, int to, unsigned depth, struct err *e);
 
@@ -190,18 +191,58 @@ static int copy_tree(int from, int to, unsigned depth, struct err *e)
     return failed;
 }
 
+/* ------------------------------------------------------------ the whole */
+
+static bool is_marked(int dir)
+{
+    return fgetxattr(dir, FILLING, NULL, 0) >= 0;
+}
+
+static int empty_dir(int dir, unsigned depth, struct err *e)
+{
+    struct dirent *d;
+    DIR *it = list(dir);
+    int failed = 0;
+
+    if (!it)
+        return err_os(e, errno, "list the volume");
+    if (depth > DEPTH_MAX)
+        failed = err_set(e, ERR_INVALID, "directories are nested too deep");
+    while (!failed && (d = readdir(it))) {
+        cleanup_fd int below = -1;
+
+        if (is_dots(d->d_name) || unlinkat(dir, d->d_name, 0) == 0)
+            continue;
+        below = openat(dir, d->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (below < 0 || empty_dir(below, depth + 1, e) || unlinkat(dir, d->d_name, AT_REMOVEDIR))
+            failed = err_os(e, errno, "empty the volume that was being filled: %s", d->d_name);
+    }
+    closedir(it);
+    return failed;
+}
+
+/*
+ * Whoever fills a volume may be killed on the way.  So the directory is marked meanwhile, where its
+ * file system can, and a marked one is emptied and filled anew: nobody has used it yet.
+ */
 int copy_up(int image_dir, int volume_dir, struct err *e)
 {
     struct stat st;
     bool empty;
 
+    if (is_marked(volume_dir) && empty_dir(volume_dir, 0, e))
+        return -1;
     if (is_empty(volume_dir, &empty, e))
         return -1;
     if (!empty)
         return 0;
     if (fstat(image_dir, &st))
         return err_os(e, errno, "stat the image's directory");
-    if (copy_tree(image_dir, volume_dir, 0, e))
+    (void)fsetxattr(volume_dir, FILLING, "", 0, 0); /* tmpfs of old, nfs: without */
+    if (copy_tree(image_dir, volume_dir, 0, e) ||
+        copy_meta(image_dir, volume_dir, &st, "the volume", e))
         return -1;
-    return copy_meta(image_dir, volume_dir, &st, "the volume", e);
+    if (fremovexattr(volume_dir, FILLING) && errno != ENODATA && errno != ENOTSUP && errno != EPERM)
+        return err_os(e, errno, "unmark the filled volume");
+    return 0;
 }

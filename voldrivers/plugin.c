@@ -10,9 +10,10 @@
 #include "base/sync.h"
 #include "voldrivers/plugin_internal.h"
 
-#define LONG_S   120 /* dockerd's: what may have to make or attach something */
-#define SHORT_S  60
-#define BODY_MAX (1024 * 1024)
+#define LONG_S              120 /* dockerd's: what may have to make or attach something */
+#define SHORT_S             60
+#define UNMOUNT_PATIENCE_MS 4000 /* a container that ended waits for it */
+#define BODY_MAX            (1024 * 1024)
 
 /* ------------------------------------------------------------------ the handshake */
 
@@ -54,12 +55,16 @@ static void remember(const struct plugin_address *a, bool volumes)
     mutex_unlock(&lock);
 }
 
-static int activate(const struct vol_env *env, const struct plugin_address *a, bool patient,
+static int activate(const struct vol_env *env, const struct plugin_address *a, int64_t patience_ms,
                     struct err *e)
 {
     cleanup_plugin_reply struct plugin_reply reply = {0};
     const struct plugin_call call = {
-        .method = "Plugin.Activate", .timeout_s = SHORT_S, .patient = patient, .stop = env->stop};
+        .method = "Plugin.Activate",
+        .timeout_s = SHORT_S,
+        .patience_ms = patience_ms,
+        .stop = env->stop,
+    };
     int is = recall(a);
 
     if (is < 0) {
@@ -80,7 +85,9 @@ int plugin_activate(const struct vol_env *env, const char *name, bool patient, s
 {
     cleanup_plugin_address struct plugin_address a = {0};
 
-    return plugin_find(env, name, &a, e) || activate(env, &a, patient, e) ? -1 : 0;
+    return plugin_find(env, name, &a, e) || activate(env, &a, patient ? PLUGIN_PATIENCE_MS : 0, e)
+               ? -1
+               : 0;
 }
 
 void vol_driver_plugins(const struct vol_env *env, struct strv *names)
@@ -100,7 +107,7 @@ struct ask {
     const char *id;         /* of Mount and Unmount; NULL: none */
     const struct kvs *opts; /* of Create; NULL: none */
     int64_t timeout_s;
-    bool impatient;
+    int64_t patience_ms; /* 0: asked once */
 };
 
 static void write_body(const struct ask *q, const char *volume, struct jsonw *w)
@@ -129,11 +136,11 @@ static int ask(const struct vol_env *env, const char *driver, const char *volume
     const struct plugin_call call = {.method = q->method,
                                      .body = &body,
                                      .timeout_s = q->timeout_s,
-                                     .patient = !q->impatient,
+                                     .patience_ms = q->patience_ms,
                                      .stop = env->stop};
     struct jsonw w = JSONW_INIT(&body);
 
-    if (plugin_find(env, driver, &a, e) || activate(env, &a, !q->impatient, e))
+    if (plugin_find(env, driver, &a, e) || activate(env, &a, q->patience_ms, e))
         return err_wrap(e, "error looking up volume plugin %s", driver);
     write_body(q, volume, &w);
     if (buf_check(&body, "the request to the plugin", e) || plugin_call(&a, &call, out, e))
@@ -159,8 +166,7 @@ static int remote_check(const struct vol_env *env, const struct volume *v, struc
 
 static void take_scope(const struct vol_env *env, struct volume *v)
 {
-    const struct ask q = {
-        .method = "VolumeDriver.Capabilities", .timeout_s = SHORT_S, .impatient = true};
+    const struct ask q = {.method = "VolumeDriver.Capabilities", .timeout_s = SHORT_S};
     cleanup_plugin_reply struct plugin_reply reply = {0};
 
     /* Plugins older than the call have volumes of this machine only. */
@@ -175,10 +181,10 @@ static void take_volume(struct volume *v, const struct plugin_volume *from)
     v->created_ns = from->created_ns;
 }
 
-static int get(const struct vol_env *env, struct volume *v, bool impatient, struct err *e)
+static int get(const struct vol_env *env, struct volume *v, int64_t patience_ms, struct err *e)
 {
     const struct ask q = {
-        .method = "VolumeDriver.Get", .timeout_s = SHORT_S, .impatient = impatient};
+        .method = "VolumeDriver.Get", .timeout_s = SHORT_S, .patience_ms = patience_ms};
     cleanup_plugin_reply struct plugin_reply reply = {0};
 
     if (ask(env, v->driver, v->name, &q, &reply, e)) {
@@ -195,7 +201,7 @@ static int get(const struct vol_env *env, struct volume *v, bool impatient, stru
 
 static int remote_get(const struct vol_env *env, struct volume *v, struct err *e)
 {
-    if (get(env, v, true, e))
+    if (get(env, v, 0, e))
         return -1;
     if (!v->scope)
         take_scope(env, v);
@@ -205,15 +211,18 @@ static int remote_get(const struct vol_env *env, struct volume *v, struct err *e
 /* One that the plugin has already is taken as it is. */
 static int remote_ensure(const struct vol_env *env, struct volume *v, struct err *e)
 {
-    const struct ask q = {
-        .method = "VolumeDriver.Create", .opts = &v->options, .timeout_s = LONG_S};
+    const struct ask q = {.method = "VolumeDriver.Create",
+                          .opts = &v->options,
+                          .timeout_s = LONG_S,
+                          .patience_ms = PLUGIN_PATIENCE_MS};
     cleanup_plugin_reply struct plugin_reply reply = {0};
     int64_t created_ns = v->created_ns;
 
-    if (get(env, v, false, ERR_IGNORE)) {
+    if (get(env, v, PLUGIN_PATIENCE_MS, ERR_IGNORE)) {
         if (ask(env, v->driver, v->name, &q, &reply, e))
             return -1;
-        if (get(env, v, false, ERR_IGNORE)) /* it need not know where before it is mounted */
+        if (get(env, v, PLUGIN_PATIENCE_MS,
+                ERR_IGNORE)) /* it need not know where before it is mounted */
             str_set(&v->mountpoint, "");
     }
     if (!v->created_ns)
@@ -222,19 +231,30 @@ static int remote_ensure(const struct vol_env *env, struct volume *v, struct err
     return 0;
 }
 
+/* One that it does not have is removed: a removal that was cut short is asked for again. */
 static int remote_remove(const struct vol_env *env, const struct volume *v, struct err *e)
 {
-    const struct ask q = {.method = "VolumeDriver.Remove", .timeout_s = LONG_S};
+    const struct ask q = {
+        .method = "VolumeDriver.Remove", .timeout_s = LONG_S, .patience_ms = PLUGIN_PATIENCE_MS};
     cleanup_plugin_reply struct plugin_reply reply = {0};
+    cleanup_volume struct volume *copy = NULL;
+    struct err why = ERR_INIT;
 
-    return ask(env, v->driver, v->name, &q, &reply, e);
+    if (ask(env, v->driver, v->name, &q, &reply, e) == 0)
+        return 0;
+    copy = volume_copy(v);
+    return e->kind == ERR_IO && get(env, copy, 0, &why) && why.kind == ERR_NOT_FOUND ? 0 : -1;
 }
 
 static int remote_mount(const struct vol_env *env, const struct volume *v, const char *user,
                         char **path, struct err *e)
 {
-    const struct ask mount = {.method = "VolumeDriver.Mount", .id = user, .timeout_s = LONG_S};
-    const struct ask where = {.method = "VolumeDriver.Path", .timeout_s = SHORT_S};
+    const struct ask mount = {.method = "VolumeDriver.Mount",
+                              .id = user,
+                              .timeout_s = LONG_S,
+                              .patience_ms = PLUGIN_PATIENCE_MS};
+    const struct ask where = {
+        .method = "VolumeDriver.Path", .timeout_s = SHORT_S, .patience_ms = PLUGIN_PATIENCE_MS};
     cleanup_plugin_reply struct plugin_reply reply = {0}, second = {0};
 
     if (ask(env, v->driver, v->name, &mount, &reply, e))
@@ -257,7 +277,10 @@ static int remote_mount(const struct vol_env *env, const struct volume *v, const
 static int remote_unmount(const struct vol_env *env, const struct volume *v, const char *user,
                           bool last, struct err *e)
 {
-    const struct ask q = {.method = "VolumeDriver.Unmount", .id = user, .timeout_s = LONG_S};
+    const struct ask q = {.method = "VolumeDriver.Unmount",
+                          .id = user,
+                          .timeout_s = LONG_S,
+                          .patience_ms = UNMOUNT_PATIENCE_MS};
     cleanup_plugin_reply struct plugin_reply reply = {0};
 
     (void)last; /* it counts its users itself */
@@ -267,7 +290,7 @@ static int remote_unmount(const struct vol_env *env, const struct volume *v, con
 static int remote_list(const struct vol_env *env, const char *driver, vol_each_fn *each, void *arg,
                        struct err *e)
 {
-    const struct ask q = {.method = "VolumeDriver.List", .timeout_s = SHORT_S, .impatient = true};
+    const struct ask q = {.method = "VolumeDriver.List", .timeout_s = SHORT_S};
     cleanup_plugin_reply struct plugin_reply reply = {0};
     cleanup_volume struct volume *first = volume_new(); /* the scope is all of them's */
 

@@ -2,7 +2,8 @@
  * plugin_client: one call of the plugin protocol, over a Unix socket, TCP or TLS.
  *
  * A plugin that cannot be reached (it restarts, its socket is there before it listens) is asked
- * again after 1, 2, 4 and 8 seconds, as dockerd does; what it answered is never asked for twice.
+ * again after 1, 2, 4 and 8 seconds, as dockerd does, for as long as the caller has patience; what
+ * it answered is never asked for twice.
  */
 #include <curl/curl.h>
 #include <pthread.h>
@@ -17,7 +18,6 @@
 
 #define REPLY_MAX         (16 * 1024 * 1024)
 #define CONNECT_TIMEOUT_S 10
-#define PATIENCE_MS       30000 /* dockerd's */
 #define ACCEPT            "Accept: application/vnd.docker.plugins.v1.2+json"
 #define CONTENT_TYPE      "Content-Type: application/vnd.docker.plugins.v1.2+json"
 
@@ -149,8 +149,7 @@ static int ask(const struct plugin_address *a, const struct plugin_call *call, l
         buf_reset(out);
         if (ask_once(a, call, status, out, e) == 0)
             return 0;
-        if (!call->patient || e->kind != ERR_UNAVAILABLE ||
-            time_mono_ms() - began + pause >= PATIENCE_MS)
+        if (e->kind != ERR_UNAVAILABLE || time_mono_ms() - began + pause >= call->patience_ms)
             return -1;
         log_warn("plugin cannot be reached, will try again",
                  "plugin=%s call=%s error=%s pause=%lldms", a->name, call->method,

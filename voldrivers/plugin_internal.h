@@ -63,7 +63,7 @@ struct plugin_call {
     const char *method;     /* "VolumeDriver.Mount" */
     const struct buf *body; /* JSON; NULL: none */
     int64_t timeout_s;      /* of one try */
-    bool patient;           /* when it cannot be reached: again after 1, 2, 4, 8 seconds */
+    int64_t patience_ms;    /* when it cannot be reached: again after 1, 2, 4, ... s; 0: once */
     struct cancel *stop;
 };
 /*
@@ -76,3 +76,6 @@ int plugin_call(const struct plugin_address *a, const struct plugin_call *call,
 extern const struct vol_driver_ops vol_driver_plugin;
 /* The handshake, once for as long as the plugin's address stays the same. */
 int plugin_activate(const struct vol_env *env, const char *name, bool patient, struct err *e);
+
+/* dockerd's. */
+#define PLUGIN_PATIENCE_MS 30000

@@ -200,7 +200,7 @@ def test_killed_while_volumes_are_mounted_the_next_agent_unmounts_what_nobody_us
 
 
 def test_size_is_kept_where_the_file_system_has_project_quotas(work, archive):
-    """ext4 and xfs on a loop device; the agent's data is there, so the writable layer has one, too."""
+    """ext4 on a loop device; the agent's data is there, so the writable layer has a limit, too."""
     made = subprocess.run(["sh", "-c", "losetup -f"], capture_output=True)
     if made.returncode != 0 or not shutil.which("mkfs.ext4"):
         pytest.skip("loop: no loop devices here")
@@ -314,6 +314,20 @@ def test_200_volumes_are_made_listed_and_removed(clean):
     clean.start()
     assert len(ask(clean, "POST", '/volumes/prune?filters={"all":["true"]}')[1]["VolumesDeleted"]) == 200
     assert os.listdir(clean.data / "volumes") == []
+
+
+def test_our_own_command_for_volumes(clean):
+    def volume(*args, **kw):
+        return clean.ballast("volume", *args, **kw).stdout.split()
+    assert volume("create", "--label", "env=prod", "-o", "type=tmpfs", "-o", "device=tmpfs", "ram") == ["ram"]
+    (anonymous,) = volume("create")
+    assert json.loads(clean.ballast("volume", "inspect", "ram").stdout)["Labels"] == {"env": "prod"}
+    assert volume("ls", "-q", "-f", "label=env") == ["ram"]
+    assert volume("ls")[:3] == ["DRIVER", "VOLUME", "NAME"]
+    assert volume("prune") == [anonymous, "Total", "reclaimed", "space:", "0B"]
+    assert volume("rm", "ram") == ["ram"]
+    assert clean.ballast("volume", "rm", "ram", check=False).stderr.strip().endswith("get ram: no such volume")
+    assert clean.ballast("volume", "sing", check=False).returncode != 0
 
 
 # ---------------------------------------------------------------------- plugins
