@@ -25,6 +25,8 @@ struct log_line {
     bool partial;      /* the line goes on in the next record */
     const char *bytes; /* without the newline */
     size_t len;
+    const char *attrs; /* read only: a JSON object's text, not terminated; NULL: none */
+    size_t attrs_len;
 };
 
 struct log_read_opts {
@@ -38,6 +40,7 @@ struct log_read_opts {
     void *ended_arg;
 };
 
+/* line points into the reader's memory: until the call returns. */
 typedef int log_each_fn(void *arg, const struct log_line *line, struct err *e);
 
 struct log_driver_ops {
@@ -54,6 +57,9 @@ struct log_driver_ops {
     int (*write)(struct log_writer *w, const struct log_line *line, struct err *e);
     int (*flush)(struct log_writer *w, struct err *e);
     void (*close)(struct log_writer *w);
+    /* Lines that could not be written and that were not told of before; NULL: none are ever lost.
+     * The log itself says how many there were once it can be written again. */
+    uint64_t (*lost)(struct log_writer *w);
 
     int (*read)(const char *path, const struct log_read_opts *opts, struct cancel *c,
                 log_each_fn *each, void *arg, struct err *e);

@@ -4,8 +4,9 @@
 #include "logdrivers/remote_opts.h"
 
 static const struct log_driver_ops *const drivers[] = {
-    &log_driver_json_file, &log_driver_none,     &log_driver_awslogs, &log_driver_fluentd,
-    &log_driver_gelf,      &log_driver_journald, &log_driver_splunk,  &log_driver_syslog,
+    &log_driver_json_file, &log_driver_local,   &log_driver_none,
+    &log_driver_awslogs,   &log_driver_fluentd, &log_driver_gelf,
+    &log_driver_journald,  &log_driver_splunk,  &log_driver_syslog,
 };
 
 const struct log_driver_ops *log_driver_find(const char *name)

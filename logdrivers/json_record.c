@@ -1,10 +1,22 @@
-/* json_record: see json_record.h for the contract that the bytes written here are part of. */
-#include "logdrivers/json_record.h"
-
+/*
+ * json_record: records of a json-file log, to bytes and back.
+ *
+ *     {"log":"a line\n","stream":"stdout","time":"2026-11-24T06:15:41.123456789Z"}\n
+ *
+ * The format is a public contract: tools of third parties read these files.  The escapes are the
+ * ones dockerd writes, down to <, > and & as \u003c, \u003e, \u0026 and invalid UTF-8 as \ufffd.  A
+ * record whose text does not end in "\n" is a part of a line that goes on in the next record.  What
+ * is read may have its keys in any order; unknown ones are skipped.
+ */
+#include <errno.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/time.h"
+#include "logdrivers/log_file.h"
+
+#define BLOCK (16 * 1024)
 
 static const char hex_digits[] = "0123456789abcdef";
 
@@ -128,11 +140,14 @@ static char *put_escaped(char *dst, const char *s, size_t n)
     return dst;
 }
 
-size_t json_record_encode(char *dst, const struct log_line *line, const char *time,
-                          const char *attrs, size_t attrs_len)
+static size_t json_encode(struct log_encoder *en, char *dst, const struct log_line *line)
 {
     char *p = dst;
 
+    if (line->unix_ns != en->time_ns || !en->time[0]) { /* the lines of one chunk have one time */
+        time_format(line->unix_ns, en->time);
+        en->time_ns = line->unix_ns;
+    }
     *p++ = '{';
     if (line->len > 0 || !line->partial) { /* dockerd leaves an empty text out */
         p = put(p, "\"log\":\"", 7);
@@ -143,14 +158,20 @@ size_t json_record_encode(char *dst, const struct log_line *line, const char *ti
     }
     p = line->from_stderr ? put(p, "\"stream\":\"stderr\"", 17)
                           : put(p, "\"stream\":\"stdout\"", 17);
-    if (attrs_len > 0) {
+    if (en->attrs_len > 0) {
         p = put(p, ",\"attrs\":", 9);
-        p = put(p, attrs, attrs_len);
+        p = put(p, en->attrs, en->attrs_len);
     }
     p = put(p, ",\"time\":\"", 9);
-    p = put(p, time, strlen(time));
+    p = put(p, en->time, strlen(en->time));
     p = put(p, "\"}\n", 3);
     return (size_t)(p - dst);
+}
+
+/* Every byte may become \u00xx. */
+static size_t json_room(size_t len)
+{
+    return 6 * len + 128;
 }
 
 /* ------------------------------------------------------------------ decoding */
@@ -326,15 +347,66 @@ static bool unescape(const char *p, size_t len, struct buf *out)
     return !out->overflow;
 }
 
-static bool decode_time(const char *text, size_t len, int64_t *ns)
+static int digits(const char *p, int n)
 {
-    char copy[TIME_TEXT_MAX + 24];
+    int v = 0;
 
-    if (len >= sizeof(copy))
+    for (int i = 0; i < n; i++) {
+        if (p[i] < '0' || p[i] > '9')
+            return -1;
+        v = v * 10 + (p[i] - '0');
+    }
+    return v;
+}
+
+/* "2026-11-24T06:15:41.123456789Z" on the day that the last record had, which is nearly all. */
+static bool decode_same_day(const struct log_decoder *d, const char *t, size_t len, int64_t *ns)
+{
+    int h, m, s;
+    int64_t part = 0, scale = NS_PER_SEC;
+
+    if (len < 20 || memcmp(t, d->date, sizeof(d->date)) != 0 || t[10] != 'T' || t[13] != ':' ||
+        t[16] != ':' || t[len - 1] != 'Z' || (len > 20 && t[19] != '.') || len > 30 || len == 21)
         return false;
-    memcpy(copy, text, len);
-    copy[len] = '\0';
-    return time_parse(copy, ns, ERR_IGNORE) == 0;
+    h = digits(t + 11, 2);
+    m = digits(t + 14, 2);
+    s = digits(t + 17, 2);
+    if (h < 0 || h > 23 || m < 0 || m > 59 || s < 0 || s > 59)
+        return false;
+    for (size_t i = 20; i < len - 1; i++) {
+        if (t[i] < '0' || t[i] > '9')
+            return false;
+        scale /= 10;
+        part += (t[i] - '0') * scale;
+    }
+    *ns = d->date_ns + ((h * 60 + m) * 60 + s) * NS_PER_SEC + part;
+    return true;
+}
+
+static bool decode_time(struct log_decoder *d, const char *text, size_t len, int64_t *ns)
+{
+    if (len >= sizeof(d->time))
+        return false;
+    if (len != d->time_len || memcmp(text, d->time, len) != 0) {
+        int64_t v;
+
+        memcpy(d->time, text, len);
+        d->time[len] = '\0';
+        d->time_len = 0;
+        if (!decode_same_day(d, text, len, &v)) {
+            if (time_parse(d->time, &v, ERR_IGNORE))
+                return false;
+            /* Only what ends in Z has its day in front. */
+            if (text[len - 1] == 'Z' && v >= 0) {
+                memcpy(d->date, text, sizeof(d->date));
+                d->date_ns = v - v % (24 * 3600 * NS_PER_SEC);
+            }
+        }
+        d->time_len = len;
+        d->time_ns = v;
+    }
+    *ns = d->time_ns;
+    return true;
 }
 
 static bool key_is(const char *key, size_t len, const char *want)
@@ -343,7 +415,8 @@ static bool key_is(const char *key, size_t len, const char *want)
 }
 
 /* One "key": value; what we do not know is skipped. */
-static bool decode_member(struct scan *s, struct buf *text, struct log_line *line, bool *has_time)
+static bool decode_member(struct scan *s, struct log_decoder *d, struct log_line *line,
+                          bool *has_time)
 {
     const char *key, *value;
     size_t key_len, len;
@@ -351,8 +424,8 @@ static bool decode_member(struct scan *s, struct buf *text, struct log_line *lin
     if (!take_raw_string(s, &key, &key_len) || !take(s, ':'))
         return false;
     if (key_is(key, key_len, "log")) {
-        buf_reset(text);
-        return take_raw_string(s, &value, &len) && unescape(value, len, text);
+        buf_reset(&d->text);
+        return take_raw_string(s, &value, &len) && unescape(value, len, &d->text);
     }
     if (key_is(key, key_len, "stream")) {
         if (!take_raw_string(s, &value, &len))
@@ -362,22 +435,90 @@ static bool decode_member(struct scan *s, struct buf *text, struct log_line *lin
     }
     if (key_is(key, key_len, "time")) {
         *has_time = true;
-        return take_raw_string(s, &value, &len) && decode_time(value, len, &line->unix_ns);
+        return take_raw_string(s, &value, &len) && decode_time(d, value, len, &line->unix_ns);
+    }
+    if (key_is(key, key_len, "attrs")) {
+        skip_space(s);
+        line->attrs = s->p;
+        if (!skip_value(s))
+            return false;
+        line->attrs_len = (size_t)(s->p - line->attrs);
+        return true;
     }
     return skip_value(s);
 }
 
-bool json_record_decode(const char *record, size_t len, struct buf *text, struct log_line *line)
+/* Bytes up to the first quote or backslash. */
+static size_t plain_len(const char *p, size_t n)
+{
+    size_t i = 0;
+
+    for (; n - i >= sizeof(block); i += sizeof(block)) {
+        block b, odd;
+        uint64_t halves[2];
+
+        memcpy(&b, p + i, sizeof(b));
+        odd = (block)(b == '"') | (block)(b == '\\');
+        memcpy(halves, &odd, sizeof(halves));
+        if ((halves[0] | halves[1]) != 0)
+            break;
+    }
+    while (i < n && p[i] != '"' && p[i] != '\\')
+        i++;
+    return i;
+}
+
+#define HEAD       "{\"log\":\""
+#define NAME       "\\n\",\"stream\":\"std"
+#define TIME       "\",\"time\":\""
+#define CLOSE      "\"}"
+#define LEN(text)  (sizeof(text) - 1)
+#define STREAM_LEN 3 /* "out", "err" */
+
+/*
+ * A whole line of plain text without attributes, as nearly all are: then its bytes are the record's
+ * and nothing is copied.  What looks in any way different is for the parser below.
+ */
+static bool decode_plain(struct log_decoder *d, const char *record, size_t len,
+                         struct log_line *line)
+{
+    const char *p, *end = record + len;
+    size_t n;
+
+    if (len < LEN(HEAD) || memcmp(record, HEAD, LEN(HEAD)) != 0)
+        return false;
+    p = record + LEN(HEAD);
+    n = plain_len(p, len - LEN(HEAD));
+    line->bytes = p;
+    line->len = n;
+    p += n;
+    if ((size_t)(end - p) < LEN(NAME) + STREAM_LEN + LEN(TIME) + LEN(CLOSE) ||
+        memcmp(p, NAME, LEN(NAME)) != 0)
+        return false;
+    p += LEN(NAME);
+    line->from_stderr = *p == 'e';
+    p += STREAM_LEN;
+    if (memcmp(p, TIME, LEN(TIME)) != 0 || memcmp(end - LEN(CLOSE), CLOSE, LEN(CLOSE)) != 0)
+        return false;
+    p += LEN(TIME);
+    return decode_time(d, p, (size_t)(end - p) - LEN(CLOSE), &line->unix_ns);
+}
+
+static bool json_decode(struct log_decoder *d, const char *record, size_t len,
+                        struct log_line *line)
 {
     struct scan s = {record, record + len};
     bool has_time = false;
 
     *line = (struct log_line){0};
-    buf_reset(text);
+    if (decode_plain(d, record, len, line))
+        return true;
+    *line = (struct log_line){0};
+    buf_reset(&d->text);
     if (!take(&s, '{'))
         return false;
     do {
-        if (!decode_member(&s, text, line, &has_time))
+        if (!decode_member(&s, d, line, &has_time))
             return false;
     } while (take(&s, ','));
     if (!take(&s, '}') || !has_time)
@@ -385,8 +526,8 @@ bool json_record_decode(const char *record, size_t len, struct buf *text, struct
     skip_space(&s);
     if (s.p != s.end)
         return false;
-    line->bytes = text->data;
-    line->len = text->len;
+    line->bytes = d->text.data;
+    line->len = d->text.len;
     line->partial = true;
     if (line->len > 0 && line->bytes[line->len - 1] == '\n') {
         line->len--;
@@ -394,3 +535,80 @@ bool json_record_decode(const char *record, size_t len, struct buf *text, struct
     }
     return true;
 }
+
+static size_t json_next(struct log_decoder *d, const char *p, size_t n, bool *ok,
+                        struct log_line *line)
+{
+    const char *newline = n > 0 ? memchr(p, '\n', n) : NULL;
+
+    *ok = false;
+    if (!newline) {
+        if (n < LOG_RECORD_MAX && !d->skipping)
+            return 0;
+        d->skipping = true;
+        return n;
+    }
+    *ok = !d->skipping && json_decode(d, p, (size_t)(newline - p), line);
+    d->skipping = false;
+    return (size_t)(newline - p) + 1;
+}
+
+/* ------------------------------------------------------------------ from the end */
+
+static int json_whole(int fd, int64_t size, int64_t *end)
+{
+    char block_bytes[BLOCK];
+
+    for (*end = size; *end > 0;) {
+        int64_t from = *end > BLOCK ? *end - BLOCK : 0;
+        ssize_t n = pread(fd, block_bytes, (size_t)(*end - from), from);
+        const char *newline;
+
+        if (n != *end - from) {
+            errno = n < 0 ? errno : EIO;
+            return -1;
+        }
+        newline = memrchr(block_bytes, '\n', (size_t)n);
+        if (newline) {
+            *end = from + (newline - block_bytes) + 1;
+            return 0;
+        }
+        *end = from;
+    }
+    return 0;
+}
+
+/* What follows the last newline is no record yet. */
+static int64_t json_tail(int fd, int64_t end, int64_t *want)
+{
+    char bytes[BLOCK];
+    int64_t newlines = 0, wanted = *want + 1; /* the one that ends the record before, too */
+
+    while (end > 0) {
+        int64_t from = end > BLOCK ? end - BLOCK : 0;
+        ssize_t n = pread(fd, bytes, (size_t)(end - from), from);
+        const char *p;
+
+        if (n != end - from)
+            break;
+        while ((p = memrchr(bytes, '\n', (size_t)n))) {
+            if (++newlines == wanted) {
+                *want = 0;
+                return from + (p - bytes) + 1;
+            }
+            n = p - bytes;
+        }
+        end = from;
+    }
+    *want = newlines < *want ? *want - newlines : 0;
+    return 0;
+}
+
+const struct log_codec json_codec = {
+    .what = "json-file",
+    .room = json_room,
+    .encode = json_encode,
+    .next = json_next,
+    .whole = json_whole,
+    .tail = json_tail,
+};

@@ -9,6 +9,7 @@
 #include "core/log_driver.h"
 
 extern const struct log_driver_ops log_driver_json_file;
+extern const struct log_driver_ops log_driver_local;
 extern const struct log_driver_ops log_driver_none;
 /* remote_cache.c */
 extern const struct log_driver_ops log_driver_awslogs, log_driver_fluentd, log_driver_gelf,

@@ -9,21 +9,13 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "logdrivers/local.h"
+#include "logdrivers/log_file.h"
 #include "logdrivers/logdrivers.h"
 #include "logdrivers/remote_opts.h"
 
-#define CACHE_DRIVER   "local"
-#define CACHE_FILE     "container-cached.log"
-#define CACHE_PREFIX   "cache-"
-#define CACHE_MAX_SIZE "20m" /* as documented by Docker */
-#define CACHE_MAX_FILE "5"
-
-static const struct log_driver_ops *cache_driver(void)
-{
-    const struct log_driver_ops *local = log_driver_find(CACHE_DRIVER);
-
-    return local ? local : &log_driver_json_file;
-}
+#define CACHE_FILE   "container-cached.log"
+#define CACHE_PREFIX "cache-"
 
 static char *cache_path(const char *path)
 {
@@ -34,9 +26,10 @@ static char *cache_path(const char *path)
 
 static void cache_opts(const struct kvs *opts, struct kvs *out)
 {
-    /* A copy is bounded, whatever the driver's own defaults are. */
-    kvs_set(out, "max-size", CACHE_MAX_SIZE);
-    kvs_set(out, "max-file", CACHE_MAX_FILE);
+    const char *compressor = kvs_get(opts, LOG_OPT_COMPRESSOR);
+
+    if (compressor)
+        kvs_set(out, LOG_OPT_COMPRESSOR, compressor);
     for (size_t i = 0; i < opts->n; i++)
         if (str_starts(opts->v[i].k, CACHE_PREFIX) && !str_eq(opts->v[i].k, "cache-disabled"))
             kvs_set(out, opts->v[i].k + strlen(CACHE_PREFIX), opts->v[i].v);
@@ -53,23 +46,22 @@ static int cache_open(const char *path, const struct kvs *opts, struct log_write
     if (!remote_has_cache(opts))
         return 0;
     cache_opts(opts, &mapped);
-    return cache_driver()->open(file, &mapped, out, e);
+    return local_open_at(file, &mapped, out, e);
 }
 
 static int cache_write(struct log_writer *w, const struct log_line *line, struct err *e)
 {
-    return w ? cache_driver()->write(w, line, e) : 0;
+    return w ? log_file_write(w, line, e) : 0;
 }
 
 static int cache_flush(struct log_writer *w, struct err *e)
 {
-    return w ? cache_driver()->flush(w, e) : 0;
+    return w ? log_file_flush(w, e) : 0;
 }
 
 static void cache_close(struct log_writer *w)
 {
-    if (w)
-        cache_driver()->close(w);
+    log_file_close(w);
 }
 
 static int cache_read(const char *path, const struct log_read_opts *opts, struct cancel *c,
@@ -77,7 +69,7 @@ static int cache_read(const char *path, const struct log_read_opts *opts, struct
 {
     cleanup_free char *file = cache_path(path);
 
-    return cache_driver()->read(file, opts, c, each, arg, e);
+    return local_read_at(file, opts, c, each, arg, e);
 }
 
 static int check(const char *driver, const struct kvs *opts, struct err *e)
@@ -87,7 +79,7 @@ static int check(const char *driver, const struct kvs *opts, struct err *e)
     if (remote_opts_check(driver, opts, e))
         return -1;
     cache_opts(opts, &mapped);
-    return cache_driver()->check(&mapped, e);
+    return log_driver_local.check(&mapped, e);
 }
 
 #define REMOTE_DRIVER(ident)                                                  \
@@ -103,6 +95,7 @@ static int check(const char *driver, const struct kvs *opts, struct err *e)
                                                       .write = cache_write,   \
                                                       .flush = cache_flush,   \
                                                       .close = cache_close,   \
+                                                      .lost = log_file_lost,  \
                                                       .read = cache_read}
 
 REMOTE_DRIVER(awslogs);

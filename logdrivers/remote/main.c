@@ -2,7 +2,8 @@
  * ballast-log: delivers the log of one container to a server elsewhere.
  *
  *     ballast-log deliver [--again]     lines on descriptor 3 (log_frame.h), configuration on 4
- *     ballast-log compress FILE         a rotated log file to FILE.gz
+ *     ballast-log compress FILE         the old files of this log to FILE.1.gz and so on
+ * (compress.c)
  *
  * Started by a shim, so that libraries for TLS, HTTP and compression, and peers that hang, are
  * none of the shim's business.  It ends when the shim's end of the socket is closed.
@@ -17,6 +18,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "logdrivers/log_file.h"
 #include "logdrivers/log_frame.h"
 #include "logdrivers/remote/remote.h"
 
@@ -54,11 +56,28 @@ static int deliver_main(int argc, char **argv)
     return 1;
 }
 
+static int compress_main(int argc, char **argv)
+{
+    struct err e = ERR_INIT;
+
+    if (argc != 3) {
+        (void)!fprintf(stderr, "ballast-log: compress FILE\n");
+        return 2;
+    }
+    prctl(PR_SET_NAME, "ballast-log");
+    be_as_others_for_oom_killer();
+    if (log_compress(argv[2], &e) == 0)
+        return 0;
+    log_error("old logs stay as they are", "reason=%s", log_quote(e.msg));
+    return 1;
+}
+
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"deliver", deliver_main},
+    {"deliver",  deliver_main },
+    {"compress", compress_main},
 };
 
 int main(int argc, char **argv)

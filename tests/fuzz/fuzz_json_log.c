@@ -6,40 +6,54 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "logdrivers/json_record.h"
+#include "logdrivers/log_file.h"
 #include "tests/fuzz/fuzz.h"
+
+static void decode(struct log_decoder *d, const char *record, size_t n, struct log_line *line)
+{
+    bool ok;
+
+    assert(json_codec.next(d, record, n, &ok, line) == n && ok);
+}
 
 static void check_round_trip(const char *bytes, size_t len)
 {
     struct log_line line = {.bytes = bytes, .len = len, .partial = len % 2}, back, again;
-    struct buf text = BUF_INIT(8 * LOG_LINE_MAX), text2 = BUF_INIT(8 * LOG_LINE_MAX);
-    char *record = malloc(JSON_RECORD_MAX(len)), *second;
-    size_t n = json_record_encode(record, &line, "2026-11-24T06:15:41.5Z", "", 0), n2;
+    struct log_encoder en = {.time_ns = TIME_ZERO};
+    struct log_decoder d = LOG_DECODER_INIT, d2 = LOG_DECODER_INIT;
+    char *record = malloc(json_codec.room(len)), *second;
+    size_t n = json_codec.encode(&en, record, &line), n2;
 
-    assert(n <= JSON_RECORD_MAX(len));
+    assert(n <= json_codec.room(len));
     assert(memchr(record, '\n', n) == record + n - 1);
-    assert(json_record_decode(record, n, &text, &back));
+    decode(&d, record, n, &back);
     /* A part of a line may end in a newline of its own only if the container's line does. */
     if (!(line.partial && len > 0 && bytes[len - 1] == '\n'))
         assert(back.partial == line.partial);
-    second = malloc(JSON_RECORD_MAX(back.len));
-    n2 = json_record_encode(second, &back, "2026-11-24T06:15:41.5Z", "", 0);
-    assert(json_record_decode(second, n2, &text2, &again));
+    second = malloc(json_codec.room(back.len));
+    n2 = json_codec.encode(&en, second, &back);
+    decode(&d2, second, n2, &again);
     assert(again.len == back.len && memcmp(again.bytes, back.bytes, back.len) == 0);
-    buf_release(&text);
-    buf_release(&text2);
+    buf_release(&d.text);
+    buf_release(&d2.text);
     free(record);
     free(second);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct buf text = BUF_INIT(1024 * 1024);
+    struct log_decoder d = LOG_DECODER_INIT;
     struct log_line line;
+    size_t at = 0, used;
+    bool ok;
 
-    if (json_record_decode((const char *)data, size, &text, &line))
-        assert(line.len <= size);
-    buf_release(&text);
+    while ((used = json_codec.next(&d, (const char *)data + at, size - at, &ok, &line)) > 0) {
+        assert(used <= size - at);
+        if (ok)
+            assert(line.len <= used && line.attrs_len <= used);
+        at += used;
+    }
+    buf_release(&d.text);
     if (size <= LOG_LINE_MAX)
         check_round_trip((const char *)data, size);
     return 0;

@@ -22,6 +22,7 @@ static void a_driver_is_found_by_its_name(void **state)
 {
     (void)state;
     assert_true(log_driver_find("json-file")->readable);
+    assert_true(log_driver_find("local")->readable);
     assert_false(log_driver_find("none")->readable);
     assert_null(log_driver_find("gcplogs"));
     assert_null(log_driver_find(NULL));
@@ -46,7 +47,8 @@ static void a_value_that_makes_no_sense_is_refused(void **state)
     assert_string_equal(check("json-file", "max-size", "0").msg,
                         "max-size must be a positive number");
     assert_string_equal(check("json-file", "max-size", "ten").msg, "invalid size: 'ten'");
-    assert_string_equal(check("json-file", "max-size", "-1").msg, "invalid size: '-1'");
+    assert_int_equal(check("json-file", "max-size", "-1").kind, ERR_OK); /* as documented */
+    assert_string_equal(check("json-file", "max-size", "-2").msg, "invalid size: '-2'");
     assert_string_equal(check("json-file", "max-size", "1x").msg, "invalid size: '1x'");
     assert_string_equal(check("json-file", "max-file", "0").msg, "max-file cannot be less than 1");
     assert_int_equal(check("json-file", "max-file", "three").kind, ERR_INVALID);
@@ -54,11 +56,40 @@ static void a_value_that_makes_no_sense_is_refused(void **state)
     assert_string_equal(check("json-file", "mode", "x").msg,
                         "logger: logging mode not supported: x");
     assert_int_equal(check("json-file", "compress", "false").kind, ERR_OK);
-    assert_int_equal(check("json-file", "compress", "true").kind, ERR_INVALID);
+    assert_string_equal(
+        check("json-file", "compress", "true").msg,
+        "compress cannot be true when max-file is less than 2 or max-size is not set");
+    assert_string_equal(check("json-file", "compress", "maybe").msg,
+                        "strconv.ParseBool: parsing \"maybe\": invalid syntax");
     assert_int_equal(check("json-file", "tag", "{{.Name}}/{{ .ID }}").kind, ERR_OK);
     assert_int_equal(check("json-file", "tag", "{{.Nope}}").kind, ERR_INVALID);
     assert_int_equal(check("json-file", "tag", "{{.Name").kind, ERR_INVALID);
     assert_int_equal(check("json-file", "env-regex", "(").kind, ERR_INVALID);
+}
+
+static void local_refuses_in_dockers_words(void **state)
+{
+    static const struct {
+        const char *key, *value, *msg;
+    } cases[] = {
+        {"x",        "1",     "unknown log opt 'x' for log driver local"              },
+        {"labels",   "a",     "unknown log opt 'labels' for log driver local"         },
+        {"max-size", "-1",    "invalid value for max-size: -1: invalid size: '-1'"    },
+        {"max-size", "abc",   "invalid value for max-size: abc: invalid size: 'abc'"  },
+        {"max-file", "x",
+         "invalid value for max-file: x: strconv.Atoi: parsing \"x\": invalid syntax" },
+        {"max-file", "1",     "compression cannot be enabled when max file count is 1"},
+        {"compress", "maybe",
+         "error reading compress log option: strconv.ParseBool: parsing \"maybe\": invalid "
+         "syntax"                                                                     },
+        {"mode",     "foo",   "logger: logging mode not supported: foo"               },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        assert_string_equal(check("local", cases[i].key, cases[i].value).msg, cases[i].msg);
+    assert_int_equal(check("local", "max-size", "10k").kind, ERR_OK);
+    assert_int_equal(check("local", "compress", "false").kind, ERR_OK);
 }
 
 static void reading_from_none_says_what_docker_says(void **state)
@@ -112,6 +143,7 @@ int main(void)
         cmocka_unit_test(a_driver_is_found_by_its_name),
         cmocka_unit_test(an_unknown_option_is_refused_in_dockers_words),
         cmocka_unit_test(a_value_that_makes_no_sense_is_refused),
+        cmocka_unit_test(local_refuses_in_dockers_words),
         cmocka_unit_test(reading_from_none_says_what_docker_says),
         cmocka_unit_test(labels_env_and_tag_become_attributes),
     };

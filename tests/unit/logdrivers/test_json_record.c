@@ -5,14 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/time.h"
-#include "logdrivers/json_record.h"
+#include "logdrivers/log_file.h"
+
+#define TIME_OF_LINES (1795500941 * NS_PER_SEC + NS_PER_SEC / 2) /* 2026-11-24T06:15:41.5Z */
 
 static const char *encode(const char *bytes, size_t len, bool err, bool partial, const char *attrs)
 {
     static char record[64 * 1024];
-    struct log_line line = {.bytes = bytes, .len = len, .from_stderr = err, .partial = partial};
-    size_t n = json_record_encode(record, &line, "2026-11-24T06:15:41.5Z", attrs, strlen(attrs));
+    struct log_line line = {.unix_ns = TIME_OF_LINES,
+                            .bytes = bytes,
+                            .len = len,
+                            .from_stderr = err,
+                            .partial = partial};
+    struct log_encoder en = {.attrs = attrs, .attrs_len = strlen(attrs), .time_ns = TIME_ZERO};
+    size_t n = json_codec.encode(&en, record, &line);
 
     record[n] = '\0';
     return record;
@@ -55,9 +61,11 @@ static void utf8_is_kept_and_what_is_none_is_replaced_byte_by_byte(void **state)
 
 static void a_record_comes_back_as_it_was(void **state)
 {
-    struct buf text = BUF_INIT(1024 * 1024);
+    struct log_encoder en = {.time_ns = TIME_ZERO};
+    struct log_decoder d = LOG_DECODER_INIT;
     struct log_line line;
-    char bytes[300], record[JSON_RECORD_MAX(sizeof(bytes))];
+    char bytes[300], record[6 * sizeof(bytes) + 128];
+    bool ok;
 
     (void)state;
     srand(7);
@@ -65,17 +73,22 @@ static void a_record_comes_back_as_it_was(void **state)
         size_t len = (size_t)rand() % sizeof(bytes), n;
         struct log_line in = {.bytes = bytes, .len = len, .from_stderr = round % 2};
 
+        in.unix_ns = TIME_OF_LINES + (round % 100 - 50) * NS_PER_SEC * 3600 + round;
         for (size_t i = 0; i < len; i++)
             bytes[i] = (char)(rand() % (round % 3 ? 128 : 90));
-        n = json_record_encode(record, &in, "2026-11-24T06:15:41.000000001Z", "", 0);
-        assert_true(json_record_decode(record, n, &text, &line));
+        n = json_codec.encode(&en, record, &in);
+        assert_true(n <= json_codec.room(len));
+        assert_int_equal(json_codec.next(&d, record, n, &ok, &line), n);
+        assert_true(ok);
         assert_int_equal(line.len, len);
         assert_memory_equal(line.bytes, bytes, len);
         assert_int_equal(line.from_stderr, in.from_stderr);
         assert_false(line.partial);
-        assert_int_equal(line.unix_ns % NS_PER_SEC, 1);
+        assert_int_equal(line.unix_ns, in.unix_ns);
+        assert_null(line.attrs);
+        assert_int_equal(json_codec.next(&d, record, n - 1, &ok, &line), 0); /* not whole */
     }
-    buf_release(&text);
+    buf_release(&d.text);
 }
 
 static void a_damaged_record_is_refused(void **state)
@@ -92,13 +105,69 @@ static void a_damaged_record_is_refused(void **state)
         "{\"log\":5,\"time\":\"2026-11-24T06:15:41Z\"}",
         "{\"log\":\"a\\u00\",\"time\":\"2026-11-24T06:15:41Z\"}",
     };
-    struct buf text = BUF_INIT(4096);
+    struct log_decoder d = LOG_DECODER_INIT;
     struct log_line line;
+    char record[128];
+    bool ok;
 
     (void)state;
-    for (size_t i = 0; i < sizeof(damaged) / sizeof(*damaged); i++)
-        assert_false(json_record_decode(damaged[i], strlen(damaged[i]), &text, &line));
-    buf_release(&text);
+    for (size_t i = 0; i < sizeof(damaged) / sizeof(*damaged); i++) {
+        int n = snprintf(record, sizeof(record), "%s\n", damaged[i]);
+
+        assert_int_equal(json_codec.next(&d, record, (size_t)n, &ok, &line), n);
+        assert_false(ok);
+    }
+    buf_release(&d.text);
+}
+
+static void the_times_of_others_are_understood(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t ns;
+    } times[] = {
+        {"2026-11-24T06:15:41.5Z",         TIME_OF_LINES                                   },
+        {"2026-11-24T07:15:41.5+01:00",    TIME_OF_LINES                                   },
+        {"2026-11-24T06:15:41.500000001Z", TIME_OF_LINES + 1                               },
+        {"2026-11-24T00:00:00Z",           1795478400 * NS_PER_SEC                         },
+        {"2026-11-24T23:59:59.999999999Z", 1795478400 * NS_PER_SEC + 86400 * NS_PER_SEC - 1},
+        {"2026-11-25T00:00:00Z",           1795478400 * NS_PER_SEC + 86400 * NS_PER_SEC    },
+    };
+    struct log_decoder d = LOG_DECODER_INIT;
+    struct log_line line;
+    char record[200];
+    bool ok;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(times) / sizeof(*times); i++)
+        for (int plain = 0; plain < 2; plain++) {
+            int n = snprintf(record, sizeof(record),
+                             "{\"log\":\"a%s\\n\",\"stream\":\"stderr\",\"time\":\"%s\"}\n",
+                             plain ? "" : "\\t", times[i].text);
+
+            assert_int_equal(json_codec.next(&d, record, (size_t)n, &ok, &line), n);
+            assert_true(ok);
+            assert_true(line.from_stderr);
+            assert_int_equal(line.unix_ns, times[i].ns);
+        }
+    buf_release(&d.text);
+}
+
+static void attributes_are_handed_out_as_they_stand(void **state)
+{
+    static const char record[] = "{\"log\":\"a\\n\",\"stream\":\"stdout\",\"attrs\":"
+                                 "{\"a\":\"}\\\"\"},\"time\":\"2026-11-24T06:15:41Z\"}\n";
+    struct log_decoder d = LOG_DECODER_INIT;
+    struct log_line line;
+    bool ok;
+
+    (void)state;
+    assert_int_equal(json_codec.next(&d, record, sizeof(record) - 1, &ok, &line),
+                     sizeof(record) - 1);
+    assert_true(ok);
+    assert_int_equal(line.attrs_len, strlen("{\"a\":\"}\\\"\"}"));
+    assert_memory_equal(line.attrs, "{\"a\":\"}\\\"\"}", line.attrs_len);
+    buf_release(&d.text);
 }
 
 int main(void)
@@ -109,6 +178,8 @@ int main(void)
         cmocka_unit_test(utf8_is_kept_and_what_is_none_is_replaced_byte_by_byte),
         cmocka_unit_test(a_record_comes_back_as_it_was),
         cmocka_unit_test(a_damaged_record_is_refused),
+        cmocka_unit_test(the_times_of_others_are_understood),
+        cmocka_unit_test(attributes_are_handed_out_as_they_stand),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
