@@ -136,15 +136,16 @@ static int open_diff(struct images *im, const struct image_commit *rq, struct di
     mutex_unlock(&im->lock);
     if (!r.overlay && chain.n)
         base = im->driver->layer_path(im->layers_root, chain.v[chain.n - 1]);
-    rc = diff_open(&r, base, d, e);
+    rc = diff_open(&r, base, rq->id_base, d, e);
     rootfs_release(&r);
     return rc;
 }
 
 int images_changes(struct images *im, const char *image_id, const char *container_id,
-                   struct tree_changes *out, struct cancel *c, struct err *e)
+                   int64_t id_base, struct tree_changes *out, struct cancel *c, struct err *e)
 {
-    const struct image_commit rq = {.image_id = image_id, .container_id = container_id};
+    const struct image_commit rq = {
+        .image_id = image_id, .container_id = container_id, .id_base = id_base};
     cleanup_diff struct diff d = {.upper = -1};
 
     return open_diff(im, &rq, &d, e) ? -1 : diff_changes(&d, out, c, e);
@@ -166,7 +167,7 @@ static int take_diff(struct images *im, const struct image_commit *rq, struct pi
     diff_id[0] = '\0';
     if (open_diff(im, rq, &d, e) || blob_create(im->content, &w, e))
         return -1;
-    if (diff_tar(&d, rq->id_base, to_blob, w, c, &empty, e)) {
+    if (diff_tar(&d, to_blob, w, c, &empty, e)) {
         blob_abort(w);
         return -1;
     }

@@ -42,9 +42,11 @@ static int open_dir(const char *path, struct err *e)
     return fd < 0 ? err_os(e, errno, "open %s", path) : fd;
 }
 
-int diff_open(const struct rootfs *r, const char *base, struct diff *out, struct err *e)
+int diff_open(const struct rootfs *r, const char *base, int64_t id_base, struct diff *out,
+              struct err *e)
 {
-    cleanup_diff struct diff d = {.overlay = r->overlay, .upper = -1};
+    cleanup_diff struct diff d = {
+        .overlay = r->overlay, .id_base = r->overlay ? id_base : 0, .upper = -1};
 
     d.lower = xcalloc(r->lower.n + 1, sizeof(*d.lower));
     if ((d.upper = open_dir(r->upper, e)) < 0)
@@ -149,9 +151,10 @@ static char *join(const char *path, const char *name)
 
 /* ---- places of the engine's own mounts */
 
-static bool same_owner(const struct stat *a, const struct stat *b)
+static bool same_owner(const struct diff *d, const struct stat *upper, const struct stat *old)
 {
-    return a->st_mode == b->st_mode && a->st_uid == b->st_uid && a->st_gid == b->st_gid;
+    return upper->st_mode == old->st_mode && (int64_t)upper->st_uid - d->id_base == old->st_uid &&
+           (int64_t)upper->st_gid - d->id_base == old->st_gid;
 }
 
 /* A directory of the root that has nothing but places in it, and is as the image has it. */
@@ -164,7 +167,7 @@ static bool only_holds_places(const struct diff *d, const char *path, const stru
     int dir;
 
     if (!place_holder(path) || !S_ISDIR(st->st_mode) ||
-        (below_find(&b, path, &dir, &old) && !same_owner(st, &old)) ||
+        (below_find(&b, path, &dir, &old) && !same_owner(d, st, &old)) ||
         (fd = openat(d->upper, path, DIR_FLAGS)) < 0 || names_of(fd, &names, ERR_IGNORE))
         return false;
     for (size_t i = 0; i < names.n; i++) {
@@ -206,10 +209,10 @@ static bool same_link(int a_dir, int b_dir, const char *name)
 }
 
 /* vfs: as far as the attributes tell, which is as far as Docker looks. */
-static bool same_file(int dir_fd, int old_dir, const char *name, const struct stat *st,
-                      const struct stat *old)
+static bool same_file(const struct diff *d, int dir_fd, int old_dir, const char *name,
+                      const struct stat *st, const struct stat *old)
 {
-    if (!same_owner(st, old) || st->st_rdev != old->st_rdev)
+    if (!same_owner(d, st, old) || st->st_rdev != old->st_rdev)
         return false;
     if (S_ISLNK(st->st_mode))
         return same_link(dir_fd, old_dir, name);
@@ -222,9 +225,10 @@ static int walk_dir(struct walk *w, int dir_fd, const struct below *b, const cha
 
 /* Is a directory there only because of what is in it?  The time of one with our places says
  * nothing. */
-static bool is_untouched(const struct stat *st, const struct stat *old, bool places)
+static bool is_untouched(const struct diff *d, const struct stat *st, const struct stat *old,
+                         bool places)
 {
-    if (!old || !same_owner(st, old))
+    if (!old || !same_owner(d, st, old))
         return places && !old;
     return places || (st->st_mtim.tv_sec == old->st_mtim.tv_sec &&
                       st->st_mtim.tv_nsec == old->st_mtim.tv_nsec);
@@ -249,7 +253,7 @@ static int diff_subdir(struct walk *w, int dir_fd, const char *name, const char 
     if (rc == 0)
         rc = walk_dir(w, fd, &sub, path, depth + 1, e);
     below_release(&sub);
-    if (rc == 0 && w->out->n == at + 1 && is_untouched(st, old, w->places > places))
+    if (rc == 0 && w->out->n == at + 1 && is_untouched(w->d, st, old, w->places > places))
         free(w->out->v[--w->out->n].path);
     return rc;
 }
@@ -272,7 +276,7 @@ static int diff_entry(struct walk *w, int dir_fd, const char *name, const char *
     }
     if (S_ISDIR(st.st_mode))
         return diff_subdir(w, dir_fd, name, path, &st, found ? &old : NULL, b, depth, e);
-    if (!w->d->overlay && found && same_file(dir_fd, old_dir, name, &st, &old))
+    if (!w->d->overlay && found && same_file(w->d, dir_fd, old_dir, name, &st, &old))
         return 0;
     return add(w, path, found ? CHANGE_MODIFIED : CHANGE_ADDED, e);
 }
@@ -384,10 +388,10 @@ static int tar_compared(const struct diff *d, struct tree_tar_opts *o, bool *emp
     return rc || tree_tar_end(t, e) ? -1 : 0;
 }
 
-int diff_tar(const struct diff *d, int64_t id_base, write_fn *write, void *arg, struct cancel *c,
-             bool *empty, struct err *e)
+int diff_tar(const struct diff *d, write_fn *write, void *arg, struct cancel *c, bool *empty,
+             struct err *e)
 {
-    struct tree_tar_opts o = {.write = write, .arg = arg, .cancel = c, .id_base = id_base};
+    struct tree_tar_opts o = {.write = write, .arg = arg, .cancel = c, .id_base = d->id_base};
 
     return d->overlay ? tar_overlay(d, &o, empty, e) : tar_compared(d, &o, empty, e);
 }

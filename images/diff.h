@@ -17,18 +17,21 @@
 
 struct diff {
     bool overlay;
-    int upper;  /* the writable layer; with vfs, the whole tree */
-    int *lower; /* topmost first; with vfs one, the layer that the tree was copied from */
+    int64_t id_base; /* of a user namespace: what the ids in upper are shifted by */
+    int upper;       /* the writable layer; with vfs, the whole tree */
+    int *lower;      /* topmost first; with vfs one, the layer that the tree was copied from */
     size_t n_lower;
 };
 
-/* base: with vfs, the topmost layer's directory; NULL: there is none. */
-int diff_open(const struct rootfs *r, const char *base, struct diff *out, struct err *e) MUST_USE;
+/* base: with vfs, the topmost layer's directory; NULL: there is none.  With vfs ids are not shifted
+ * on the disk. */
+int diff_open(const struct rootfs *r, const char *base, int64_t id_base, struct diff *out,
+              struct err *e) MUST_USE;
 void diff_release(struct diff *d);
 #define cleanup_diff CLEANUP(diff_release)
 
 int diff_changes(const struct diff *d, struct tree_changes *out, struct cancel *c,
                  struct err *e) MUST_USE;
 /* As the tar of an image's layer.  *empty: it changes nothing. */
-int diff_tar(const struct diff *d, int64_t id_base, write_fn *write, void *arg, struct cancel *c,
-             bool *empty, struct err *e) MUST_USE;
+int diff_tar(const struct diff *d, write_fn *write, void *arg, struct cancel *c, bool *empty,
+             struct err *e) MUST_USE;

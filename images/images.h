@@ -115,7 +115,8 @@ struct tree_changes {
 void tree_changes_release(struct tree_changes *c);
 /* A directory before what is in it, names in the order of their bytes. */
 int images_changes(struct images *im, const char *image_id, const char *container_id,
-                   struct tree_changes *out, struct cancel *c, struct err *e) MUST_USE;
+                   int64_t id_base /* see below */, struct tree_changes *out, struct cancel *c,
+                   struct err *e) MUST_USE;
 
 /* Container -> image: a layer more than the image it was made from, if it has changed anything. */
 struct image_commit {

@@ -19,7 +19,7 @@ int containers_changes(struct engine *g, const char *ref, struct tree_changes *o
 
     if (containers_find(g, ref, &ct, e))
         return -1;
-    return images_changes(g->im, ct->image_id, ct->id, out, c, e);
+    return images_changes(g->im, ct->image_id, ct->id, container_id_base(g, ct), out, c, e);
 }
 
 /* ------------------------------------------------------------ pause */
@@ -169,6 +169,7 @@ static int commit(struct engine *g, const struct container *c, const struct cont
         .created_by = command,
         .config = config,
         .container_config = c->spec,
+        .id_base = container_id_base(g, c),
     };
 
     return images_commit(g->im, &ic, cn, out, e);

@@ -251,6 +251,11 @@ bool engine_remaps(const struct engine *g, const struct container_spec *s)
     return g->cfg.userns_remap && !str_eq(s->userns_mode, "host");
 }
 
+int64_t container_id_base(struct engine *g, const struct container *c)
+{
+    return engine_remaps(g, c->spec) ? g->cfg.remap_base : 0;
+}
+
 static void map_ids(struct engine *g, const struct container_spec *s, struct run_spec *rs)
 {
     rs->userns_remap = engine_remaps(g, s);

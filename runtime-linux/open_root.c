@@ -88,6 +88,12 @@ static int clone_from_namespace(struct job *j, struct err *e)
 static void root_config(const struct run_spec *s, bool writable, struct oci_config *cfg)
 {
     *cfg = (struct oci_config){.uid_base = s->userns_remap ? s->uid_base : -1};
+    if (s->userns_remap) {
+        const struct oci_idmap map = {0, s->uid_base, s->id_count};
+
+        *ARRAY_ADD(cfg->uid_map, cfg->n_uid_map) = map;
+        *ARRAY_ADD(cfg->gid_map, cfg->n_gid_map) = map;
+    }
     cfg->overlay = s->rootfs.overlay && s->rootfs.lower.n > 0;
     if (!cfg->overlay) {
         cfg->root = xstrdup(s->rootfs.upper);
@@ -107,6 +113,8 @@ static void root_config(const struct run_spec *s, bool writable, struct oci_conf
 
 static void root_config_release(struct oci_config *cfg)
 {
+    free(cfg->uid_map);
+    free(cfg->gid_map);
     free(cfg->root);
     free(cfg->upper);
     free(cfg->work);

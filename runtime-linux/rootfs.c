@@ -5,6 +5,7 @@
  * on the host, and closing the descriptor is the whole clean-up.  The child puts it over its own
  * "/", pivots, and lets the host's tree go.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -118,6 +119,55 @@ static void forget_volatile(const struct oci_config *cfg)
     (void)rmdir(mark);
 }
 
+/*
+ * What the writable layer is born with has the host's ids.  Those that are shifted already are
+ * above the base, so a start that was cut short goes on where it was.
+ */
+static int shift_below(int dir_fd, int64_t base, struct err *e)
+{
+    int fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 0);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *de;
+    int rc = 0;
+
+    if (!d)
+        return err_os(e, errno, "list the writable layer");
+    while (!rc && (de = readdir(d))) {
+        cleanup_fd int sub = -1;
+        struct stat st;
+
+        if (str_eq(de->d_name, ".") || str_eq(de->d_name, ".."))
+            continue;
+        if (fstatat(dir_fd, de->d_name, &st, AT_SYMLINK_NOFOLLOW) ||
+            (st.st_uid < base && fchownat(dir_fd, de->d_name, st.st_uid + (uid_t)base,
+                                          st.st_gid + (gid_t)base, AT_SYMLINK_NOFOLLOW)))
+            rc = err_os(e, errno, "give %s to the container's root", de->d_name);
+        if (!rc && S_ISDIR(st.st_mode)) {
+            sub = openat(dir_fd, de->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+            rc = sub < 0 ? err_os(e, errno, "open %s", de->d_name) : shift_below(sub, base, e);
+        }
+    }
+    closedir(d);
+    return rc;
+}
+
+/* Once: the top is last. */
+static int shift_upper(const char *upper, int64_t base, struct err *e)
+{
+    cleanup_fd int fd = open(upper, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st))
+        return err_os(e, errno, "open %s", upper);
+    if (st.st_uid == base)
+        return 0;
+    if (shift_below(fd, base, e))
+        return -1;
+    return fchown(fd, (uid_t)base, (gid_t)base)
+               ? err_os(e, errno, "give %s to the container's root", upper)
+               : 0;
+}
+
 static int prepare_upper(const struct oci_config *cfg, struct err *e)
 {
     cleanup_free char *base = cfg->upper ? path_dir(cfg->upper) : NULL;
@@ -130,8 +180,8 @@ static int prepare_upper(const struct oci_config *cfg, struct err *e)
                        cfg->upper, cfg->work);
     /* The overlay writes as the host's root, whom the map does not know: the writable layer holds
      * shifted ids, and its top is the container's root's. */
-    if (cfg->uid_base >= 0 && lchown(cfg->upper, (uid_t)cfg->uid_base, (gid_t)cfg->uid_base))
-        return err_os(e, errno, "give %s to the container's root", cfg->upper);
+    if (cfg->uid_base >= 0 && shift_upper(cfg->upper, cfg->uid_base, e))
+        return -1;
     if (cfg->volatile_root)
         forget_volatile(cfg);
     return 0;

@@ -495,6 +495,35 @@ def test_with_vfs_all_of_it_works_as_well(work, archive):
         agent.stop()
 
 
+def test_in_a_user_namespace_ids_are_those_of_the_inside(work, archive):
+    ranges = work / "ranges"
+    ranges.write_text("nobody:300000:65536\nnogroup:300000:65536\n")
+    files = ["/etc/subuid", "/etc/subgid"]
+    for f in files:
+        subprocess.run(["mount", "--bind", ranges, f], check=True)
+    try:
+        agent = conftest.make_agent(work, "files-remap", archive, "--userns-remap", "nobody:nogroup")
+    finally:
+        subprocess.run(["umount", *files], check=True)
+    try:
+        agent.docker("run", "-d", "--name", "in", "busybox", "sh", "-c", "echo x >/f; chown 5:6 /f; touch /ready; exec sleep 1000")
+        wait_for("its files are there", lambda: is_there(agent, "in", "/ready"))
+        for state in ("running", "exited"):
+            files = get(agent, "in", "/f")[2]
+            assert (files["f"].uid, files["f"].gid) == (5, 6), state
+            assert put(agent, "in", "path=/tmp", pack((state, b"xx", {"uid": 7, "gid": 8}))) == (200, "")
+            assert (get(agent, "in", f"/tmp/{state}")[2][state].uid) == 7
+            agent.docker("stop", "-t", "0", "in")
+        assert changes(agent, "in") == {"/f": 1, "/ready": 1, "/tmp": 0, "/tmp/running": 1, "/tmp/exited": 1}
+        agent.docker("commit", "in", "in:1")
+        assert layers_of(agent, "in:1")[1][-1]["f"].uid == 5
+        ids = agent.out("run", "--rm", "in:1", "stat", "-c", "%u:%g", "/f", "/tmp/running", "/tmp/exited", "/.dockerenv")
+        assert ids.split() == ["5:6", "7:8", "7:8", "0:0"]
+    finally:
+        agent.remove_everything()
+        agent.stop()
+
+
 # ------------------------------------------------------------------ large, slow, and gone
 
 def resident(agent):

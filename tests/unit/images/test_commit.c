@@ -77,7 +77,7 @@ static void assert_changes(struct box *b, const char *want)
     cleanup_buf struct buf got = BUF_INIT(65536);
     struct tree_changes c;
 
-    assert_ok(images_changes(b->s.im, b->sample.config_digest, "c1", &c, NULL, &e));
+    assert_ok(images_changes(b->s.im, b->sample.config_digest, "c1", 0, &c, NULL, &e));
     for (size_t i = 0; i < c.n; i++)
         buf_addf(&got, "%s%c%s", i ? " " : "", "MAD"[c.v[i].kind], c.v[i].path);
     assert_string_equal(got.data, want);

@@ -650,9 +650,10 @@ int images_rootfs_describe(struct images *im, const char *image_id, const char *
     return 0;
 }
 
-int images_changes(struct images *im, const char *image_id, const char *id,
+int images_changes(struct images *im, const char *image_id, const char *id, int64_t id_base,
                    struct tree_changes *out, struct cancel *c, struct err *e)
 {
+    (void)id_base;
     (void)im;
     (void)image_id;
     (void)id;
