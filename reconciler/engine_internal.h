@@ -275,7 +275,10 @@ int mounts_check(struct engine *g, struct container_spec *s, struct err *e) MUST
 int mounts_make_volumes(struct engine *g, struct container_spec *s, const char *by,
                         struct err *e) MUST_USE;
 int mounts_populate(struct engine *g, const struct container *c, struct err *e) MUST_USE;
-void mounts_drop_volumes(struct engine *g, const struct container_spec *s, const char *by);
+/* Those of an earlier create, too, that was cut short. */
+int mounts_make_anonymous(struct engine *g, const struct container_spec *s, const char *by,
+                          struct err *e) MUST_USE;
+bool mount_waits_for_volume(const struct mount_spec *m); /* its volume is there before it */
 
 /* ---- update.c */
 int limits_follow(struct engine *g, const struct container *c, struct err *e) MUST_USE;
