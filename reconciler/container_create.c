@@ -177,13 +177,13 @@ static bool is_host_mode(const char *mode)
 
 static int default_hostname(struct container_spec *s, const char *id, struct err *e)
 {
-    if (is_host_mode(s->network_mode) || is_host_mode(s->uts_mode)) {
-        char name[256] = "";
+    char name[256] = "";
 
+    if (is_host_mode(s->uts_mode) && !str_empty(s->hostname))
+        return err_set(e, ERR_INVALID, "conflicting options: hostname and the UTS mode");
+    if (is_host_mode(s->network_mode)) {
         if (!str_empty(s->hostname))
-            return is_host_mode(s->uts_mode)
-                       ? err_set(e, ERR_INVALID, "conflicting options: hostname and the UTS mode")
-                       : 0;
+            return 0;
         if (host_name(name, sizeof(name), e))
             return -1;
         str_set(&s->hostname, name);

@@ -301,9 +301,22 @@ static int join_from(struct engine *g, const struct container *c, size_t first, 
     return 0;
 }
 
+/* Whether it was so before. */
+static bool set_joined(struct engine *g, const char *id, bool joined)
+{
+    bool before;
+
+    mutex_lock(&g->lock);
+    before = live_of(g, id)->joined;
+    live_of(g, id)->joined = joined;
+    mutex_unlock(&g->lock);
+    return before;
+}
+
 int endpoints_join(struct engine *g, const struct container *c, struct err *e)
 {
     cleanup_free char *netns = container_netns(g, c);
+    size_t first;
 
     if (str_starts(c->spec->network_mode, "container:")) {
         cleanup_container struct container *other = mode_container(g, c->spec->network_mode, e);
@@ -323,7 +336,9 @@ int endpoints_join(struct engine *g, const struct container *c, struct err *e)
         return -1;
     if (FAULT("endpoint.sandbox"))
         return err_set(e, ERR_IO, "namespace of %s: injected", c->name);
-    return join_from(g, c, 0, netns, e);
+    /* After a restart it is where it was: nothing to tell. */
+    first = set_joined(g, c->id, true) ? c->state.n_endpoints : 0;
+    return join_from(g, c, first, netns, e);
 }
 
 static int clear_endpoints(struct engine *g, struct container *c, void *arg, struct err *e)
@@ -367,6 +382,7 @@ int endpoints_leave(struct engine *g, const struct container *c, struct err *e)
 
     if (!netns)
         return 0;
+    set_joined(g, c->id, false);
     for (size_t i = 0; i < c->state.n_endpoints; i++)
         if (leave_one(g, c, i, netns, r ? ERR_IGNORE : e))
             r = -1;

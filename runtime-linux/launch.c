@@ -33,6 +33,10 @@ int launch_exit_code(const struct err *e)
     return e->kind == ERR_NOT_FOUND ? 127 : e->kind == ERR_DENIED ? 126 : 128;
 }
 
+#define RUNC_FAILED                                                                                \
+    "failed to create task for container: failed to create shim task: OCI runtime create failed: " \
+    "runc create failed"
+
 int launch_error_wrap(struct err *e, bool exec)
 {
     static const char *const bare[] = {"unable to find user", "unable to find group",
@@ -41,12 +45,12 @@ int launch_error_wrap(struct err *e, bool exec)
     for (size_t i = 0; i < ARRAY_LEN(bare); i++)
         if (str_starts(e->msg, bare[i]))
             return -1;
-    return exec
-               ? err_wrap(e, "OCI runtime exec failed: exec failed: unable to start container "
-                             "process")
-               : err_wrap(e, "failed to create task for container: failed to create shim task: OCI "
-                             "runtime create failed: runc create failed: unable to start container "
-                             "process");
+    if (exec)
+        return err_wrap(e,
+                        "OCI runtime exec failed: exec failed: unable to start container process");
+    if (str_starts(e->msg, "sysctl \"")) /* of the configuration, not of the process */
+        return err_wrap(e, RUNC_FAILED);
+    return err_wrap(e, RUNC_FAILED ": unable to start container process");
 }
 
 /* ------------------------------------------------------------------ what was opened */

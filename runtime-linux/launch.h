@@ -11,7 +11,7 @@
  *     ERR_DENIED      it is there and cannot be executed          126
  *     anything else   the container could not be set up           128
  * (launch_exit_code()).  The texts are runc's own from `exec: "...": ...` or the step's name on;
- * LAUNCH_ERROR_PREFIX is what Docker's clients expect in front of a container's start error.
+ * launch_error_wrap() puts what Docker's clients expect in front of them.
  */
 #pragma once
 
@@ -24,12 +24,6 @@
 #include "base/str.h"
 #include "runtime-linux/cgroup.h"
 #include "runtime-linux/oci.h"
-
-#define LAUNCH_ERROR_PREFIX                                                                        \
-    "failed to create task for container: failed to create shim task: OCI runtime create failed: " \
-    "runc create failed: unable to start container process: "
-#define LAUNCH_EXEC_ERROR_PREFIX \
-    "OCI runtime exec failed: exec failed: unable to start container process: "
 
 /*
  * The child's descriptors 0, 1, 2; -1 is /dev/null.  Not looked at when it gets a terminal.

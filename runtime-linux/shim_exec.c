@@ -148,7 +148,7 @@ static int launch(struct shim *s, const struct request *r, struct shim_exec *x, 
     bad = launch_exec(cfg, s->first.pid, &spec, &child, &l, e);
     stdio_close_child(&child);
     if (bad) {
-        shim_prefix_error(e, LAUNCH_EXEC_ERROR_PREFIX);
+        (void)launch_error_wrap(e, true);
         return -1;
     }
     x->pid = l.pid;

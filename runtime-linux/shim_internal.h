@@ -82,8 +82,6 @@ int supervise_pause(struct shim *s, bool paused, struct err *e) MUST_USE;
 const char *shim_phase_name(enum shim_phase p);
 /* ERR_CONFLICT in Docker's words unless a process can be signalled or entered. */
 int shim_require_running(const struct shim *s, struct err *e) MUST_USE;
-/* What Docker's clients expect in front of a launch error. */
-void shim_prefix_error(struct err *e, const char *prefix);
 /* Ends the program once nobody has anything to read any more. */
 void shim_check_over(struct shim *s);
 void shim_idle_restart(struct shim *s);

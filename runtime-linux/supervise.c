@@ -38,14 +38,6 @@ int shim_require_running(const struct shim *s, struct err *e)
     return err_set(e, ERR_CONFLICT, "container %s is not running", s->id);
 }
 
-void shim_prefix_error(struct err *e, const char *prefix)
-{
-    char text[ERR_MSG_MAX];
-
-    (void)str_copy(text, sizeof(text), e->msg); /* as long as itself */
-    (void)!snprintf(e->msg, sizeof(e->msg), "%s%s", prefix, text);
-}
-
 /* ------------------------------------------------------------------ output and quiet */
 
 static void on_output(void *arg, bool from_stderr, const char *bytes, size_t n)
@@ -214,7 +206,7 @@ static int launch(struct shim *s, const struct json *args, struct err *e)
     r = launch_container(cfg, &child, &s->first, e);
     stdio_close_child(&child);
     if (r)
-        shim_prefix_error(e, LAUNCH_ERROR_PREFIX);
+        (void)launch_error_wrap(e, false);
     return r;
 }
 

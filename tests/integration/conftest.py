@@ -105,13 +105,18 @@ class Agent:
             s.connect(str(self.sock))
             lines = "".join(f"{k}: {v}\r\n" for k, v in head.items())
             s.sendall(f"{method} {path} HTTP/1.1\r\n{lines}\r\n".encode() + data)
-            raw = b""
-            try:
-                while chunk := s.recv(65536):
-                    raw += chunk
-            except ConnectionResetError:  # it answered before it had read all, and closed
-                if not raw:
-                    raise
+            raw, resets = b"", 0
+            while True:
+                try:
+                    chunk = s.recv(65536)
+                except ConnectionResetError:  # it has not read all that was sent; the answer follows
+                    resets += 1
+                    if resets > 1:
+                        raise
+                    continue
+                if not chunk:
+                    break
+                raw += chunk
         top, _, rest = raw.partition(b"\r\n\r\n")
         names = {}
         for line in top.split(b"\r\n")[1:]:

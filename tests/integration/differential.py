@@ -110,7 +110,10 @@ class Side:
         return self.engine.http(method, path, body)
 
     def ended(self, name):
+        """Until it has ended and has left its networks, which takes a moment longer here."""
         self.quiet("POST", f"/containers/{name}/wait")
+        conftest.wait_for("it has left its networks", lambda: not any(
+            n["EndpointID"] for n in self.engine.json(f"/containers/{name}/json")["NetworkSettings"]["Networks"].values()))
 
     # ------------------------------------------------------------ masking
 
@@ -130,6 +133,8 @@ class Side:
         if isinstance(value, dict):
             return {self.mask_text(k): self.mask(v, k) for k, v in value.items()}
         if isinstance(value, list):
+            if key == "Mounts":  # a map in Go
+                value = sorted(value, key=lambda m: m.get("Destination", "") if isinstance(m, dict) else "")
             return [self.mask(v, key) for v in value]
         if isinstance(value, str):
             return self.mask_text(value)
