@@ -113,11 +113,11 @@ static void without_a_ca_nobody_is_verified_as_dockerd_has_it(void **state)
         const char *json;
         bool tls, insecure;
     } rows[] = {
-        {"{\"Addr\":\"https://h:1\",\"TLSConfig\":{}}",                   true, true                              },
-        {"{\"Addr\":\"https://h:1\",\"TLSConfig\":{\"CAFile\":\"/ca\"}}", true, false                             },
+        {"{\"Addr\":\"https://h:1\",\"TLSConfig\":{}}",                   true,  true },
+        {"{\"Addr\":\"https://h:1\",\"TLSConfig\":{\"CAFile\":\"/ca\"}}", true,  false},
         {"{\"Addr\":\"https://h:1\",\"TLSConfig\":{\"CAFile\":\"/"
-         "ca\",\"InsecureSkipVerify\":true}}",                                                                true,                                  true},
-        {"{\"Addr\":\"tcp://h:1\"}",                                                               false,                                          true        },
+         "ca\",\"InsecureSkipVerify\":true}}",                   true,  true },
+        {"{\"Addr\":\"tcp://h:1\"}",                                      false, true },
     };
 
     (void)state;
