@@ -2,8 +2,7 @@
  * ballast-log: delivers the log of one container to a server elsewhere.
  *
  *     ballast-log deliver [--again]     lines on descriptor 3 (log_frame.h), configuration on 4
- *     ballast-log compress FILE         the old files of this log to FILE.1.gz and so on
- * (compress.c)
+ *     ballast-log compress FILE         the old files of a log (compress.c)
  *
  * Started by a shim, so that libraries for TLS, HTTP and compression, and peers that hang, are
  * none of the shim's business.  It ends when the shim's end of the socket is closed.

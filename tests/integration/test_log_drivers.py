@@ -194,7 +194,7 @@ def test_a_driver_that_cannot_be_opened_fails_the_start_and_leaves_nothing(clean
 
 def test_the_drivers_are_listed(agent):
     listed = agent.json("/info")["Plugins"]["Log"]
-    assert listed == sorted(listed) and {"awslogs", "fluentd", "gelf", "journald", "json-file", "splunk", "syslog"} <= {*listed}
+    assert listed == sorted(listed) and {"awslogs", "fluentd", "gelf", "journald", "json-file", "local", "splunk", "syslog"} <= {*listed}
 
 
 def test_the_engines_options_are_those_of_its_driver_and_of_every_local_copy(clean):
