@@ -32,6 +32,7 @@ WANTED = [a for a in sys.argv[1:] if not a.isdigit()]
 RUNS = int(NUMBERS[0]) if NUMBERS else 15
 LIMIT = 60
 RUNNING, CREATED = 50, 50
+SCALE = int(os.environ.get("BENCH_SCALE", "1000"))
 WORK = pathlib.Path(tempfile.mkdtemp(prefix="bench-", dir="/var/tmp"))
 NULL = subprocess.DEVNULL
 HOSTS = ("ballast", "dockerd")
@@ -344,7 +345,53 @@ def measure_logs():
     verdict("log writing: CPU of the agent", used["ballast"], 0.05, " s")
 
 
-SECTIONS = {"oci": measure_oci, "run": measure_run, "many": measure_many, "logs": measure_logs}
+def by_threads(jobs, workers=8):
+    """Runs jobs, functions that tell whether all went well; the seconds, and how many did not."""
+    begin = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        bad = sum(not ok for ok in pool.map(lambda job: job(), jobs))
+    return time.monotonic() - begin, bad
+
+
+def sleeper(host, i):
+    spec = {"Image": "busybox", "Cmd": ["sleep", "100000"]}
+    return (b" 201 " in read(call(host, "POST", f"/containers/create?name=s{i}", spec))[:20] and
+            b" 204 " in read(call(host, "POST", f"/containers/s{i}/start"))[:20])
+
+
+def measure_scale():
+    """SCALE containers that run, on each engine."""
+    rates = {}
+    print(f"\n{SCALE} containers that sleep, 8 at a time")
+    for host in HOSTS:
+        took, bad = by_threads([lambda i=i: sleeper(host, i) for i in range(SCALE)])
+        rates[host] = SCALE / took
+        print(f"  {host:<10}create and start: {rates[host]:.1f}/s{f'   FAILED: {bad}' if bad else ''}", flush=True)
+    verdict(f"create and start of {SCALE}: times dockerd's rate", rates["ballast"] / rates["dockerd"], 5, below=False)
+    mine, theirs = (min(request(host, "/containers/json", 10)[0] for _ in range(5)) for host in HOSTS)
+    print(f"  GET /containers/json with {SCALE}: {mine * 1e3:.1f} ms, dockerd {theirs * 1e3:.1f} ms", flush=True)
+    verdict(f"GET /containers/json with {SCALE}: of dockerd's", mine / theirs, 1 / 8)
+    time.sleep(12)
+    agent, shim = show_memory(f"{SCALE} running")
+    verdict(f"agent with {SCALE} running, RSS", agent, 40, " MB")
+    verdict(f"shim, PSS, {SCALE} of them", shim, 0.4, " MB")
+    before = cpu(daemons["ballast"].pid)
+    time.sleep(5)
+    print(f"  idle for 5 s: {cpu(daemons['ballast'].pid) - before:.2f} s of CPU", flush=True)
+
+    daemons["ballast"].send_signal(signal.SIGKILL)
+    daemons["ballast"].wait(LIMIT)
+    again = start("ballast")
+    running = len(docker("ballast", "ps", "-q")[1].split())
+    print(f"  start of the agent with them, until /_ping answers: {again * 1e3:.0f} ms; {running} run", flush=True)
+    verdict(f"start with {SCALE} running until /_ping", again * 1e3, 500, " ms")
+    took, bad = by_threads([lambda i=i: b" 204 " in read(call("ballast", "POST", f"/containers/s{i}/stop?t=0"))[:20]
+                            for i in range(SCALE)], 32)
+    print(f"  stop of all, at once: {took:.1f} s{f'   FAILED: {bad}' if bad else ''}", flush=True)
+    verdict(f"stop of {SCALE}", took, 15, " s")
+
+
+SECTIONS = {"oci": measure_oci, "run": measure_run, "many": measure_many, "logs": measure_logs, "scale": measure_scale}
 
 
 def main():

@@ -7,6 +7,7 @@ import pytest
 
 import conftest
 import differential
+import differential_observe  # noqa: F401 (more scenarios)
 from differential_cases import SCENARIOS
 
 DOCUMENT = conftest.ROOT / "tests/integration/differences.md"
