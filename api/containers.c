@@ -328,10 +328,14 @@ int container_prune(struct request *rq, struct err *e)
     cleanup_strv struct strv gone = {0};
     struct jsonw w = JSONW_INIT(&out);
     int64_t bytes = 0;
+    struct event ev;
 
     if (filters_parse(query_get(rq, "filters"), &f, e) || filters_check(&f, allowed, e) ||
         prune(rq, &f, &gone, &bytes, e))
         return -1;
+    event_init(&ev, "container", "prune", "");
+    kvs_setf(&ev.attributes, "reclaimed", "%lld", (long long)bytes);
+    engine_event(rq->engine, &ev);
     jsonw_obj(&w);
     jsonw_key(&w, "ContainersDeleted");
     if (gone.n)

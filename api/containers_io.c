@@ -184,11 +184,11 @@ static int replay(struct request *rq, const struct attach *a, struct err *e)
     return a->logs && (o.out || o.err) ? send_logs(&r, a->c->id, &o, e) : 0;
 }
 
-static void tell_detached(struct request *rq, const struct container *c)
+static void tell(struct request *rq, const struct container *c, const char *action)
 {
     struct event ev;
 
-    event_for_container(&ev, "detach", c, rq->by);
+    event_for_container(&ev, action, c, rq->by);
     engine_event(rq->engine, &ev);
 }
 
@@ -206,7 +206,7 @@ static void pump(struct request *rq, struct attach *a)
     int exit_code = 0;
 
     if (hijack_run(rq, a->io, &h, &exit_code) == HIJACK_DETACHED)
-        tell_detached(rq, a->c);
+        tell(rq, a->c, "detach");
 }
 
 /* Errors before the head go out without JSON, as dockerd has it here and nowhere else. */
@@ -223,6 +223,8 @@ int container_attach(struct request *rq, struct err *e)
         return -1;
     if (a.stream)
         pump(rq, &a);
+    else
+        tell(rq, a.c, "attach");
     hijack_finish(rq);
     return 0;
 }
@@ -259,6 +261,12 @@ int container_attach_ws(struct request *rq, struct err *e)
 
 /* ------------------------------------------------------------ resize, top */
 
+static bool is_number(const char *text)
+{
+    text += *text == '-' || *text == '+';
+    return *text && text[strspn(text, "0123456789")] == '\0';
+}
+
 static int read_size(struct request *rq, const char *key, const char *what, unsigned *out,
                      struct err *e)
 {
@@ -266,7 +274,8 @@ static int read_size(struct request *rq, const char *key, const char *what, unsi
     int64_t n;
 
     if (parse_i64(text, 0, UINT32_MAX, what, &n, ERR_IGNORE))
-        return err_set(e, ERR_INVALID, "invalid resize %s \"%s\": invalid syntax", what, text);
+        return err_set(e, ERR_INVALID, "invalid resize %s \"%s\": %s", what, text,
+                       is_number(text) ? "value out of range" : "invalid syntax");
     *out = (unsigned)n;
     return 0;
 }

@@ -131,6 +131,13 @@ static void find_ancestors(struct list_query *q)
     image_list_release(&all);
 }
 
+static bool digits_only(const char *text)
+{
+    size_t n = strcspn(text, "/");
+
+    return n > 0 && strspn(text, "0123456789") == n;
+}
+
 static int parse_ports(const struct filters *f, const char *key, struct port_range *out, size_t *n,
                        struct err *e)
 {
@@ -143,8 +150,11 @@ static int parse_ports(const struct filters *f, const char *key, struct port_ran
         if (i == 16)
             return err_set(e, ERR_INVALID, "too many values of the filter '%s'", key);
         if (port_parse(x->v[i].text, &r.first, &r.last, &r.proto, &why))
-            return err_set(e, ERR_INTERNAL, "error while looking up for %s %s: %s", key,
-                           x->v[i].text, why.msg);
+            return err_set(e, ERR_INTERNAL,
+                           "error while looking up for %s %s: strconv.ParseUint: parsing \"%.*s\": "
+                           "%s",
+                           key, x->v[i].text, (int)strcspn(x->v[i].text, "/"), x->v[i].text,
+                           digits_only(x->v[i].text) ? "value out of range" : "invalid syntax");
         out[(*n)++] = r;
     }
     return 0;
@@ -184,12 +194,17 @@ static bool ports_match(const struct list_query *q, const struct container *c)
     bool published = q->n_publish == 0, exposed = q->n_expose == 0;
 
     for (size_t i = 0; i < c->state.n_ports; i++)
-        published = published || in_ranges(q->publish, q->n_publish, c->state.ports[i].port,
+        published = published || in_ranges(q->publish, q->n_publish, c->state.ports[i].host_port,
                                            c->state.ports[i].proto);
     for (size_t i = 0; i < c->spec->n_exposed; i++)
         exposed = exposed || in_ranges(q->expose, q->n_expose, c->spec->exposed[i].port,
                                        c->spec->exposed[i].proto);
     return published && exposed;
+}
+
+static bool id_matches(const struct filters *f, const struct container *c)
+{
+    return !filters_has_value(f, "id", "") && filters_prefix(f, "id", c->id);
 }
 
 static bool name_matches(const struct filters *f, const struct container *c)
@@ -256,8 +271,7 @@ static bool matches(const struct list_query *q, const struct container *c)
         return false;
     if (q->has_ancestor && !strv_has(&q->ancestors, c->image_id))
         return false;
-    return filters_prefix(f, "id", c->id) && name_matches(f, c) &&
-           filters_labels(f, "label", &c->spec->labels) &&
+    return id_matches(f, c) && name_matches(f, c) && filters_labels(f, "label", &c->spec->labels) &&
            filters_exact(f, "status", container_status_name(c->state.status)) &&
            filters_exact(f, "health", str_empty(c->state.health) ? "none" : c->state.health) &&
            exited_matches(f, c) && volume_matches(f, c) && network_matches(f, c) &&

@@ -8,17 +8,22 @@
 #include "base/mem.h"
 #include "reconciler/engine.h"
 
-static int decode_cmd(const struct json *body, struct strv *out, struct err *e)
+/* In the words of Go's decoder. */
+static int check_type(const struct json *v, enum json_type want, const char *key, const char *go,
+                      struct err *e)
 {
-    struct json cmd = json_get(body, "Cmd");
-    cleanup_free char *one = NULL;
+    static const char *const names[] = {
+        [JSON_BOOL] = "bool",     [JSON_INT] = "number",  [JSON_DOUBLE] = "number",
+        [JSON_STRING] = "string", [JSON_ARRAY] = "array", [JSON_OBJECT] = "object",
+    };
+    enum json_type is = json_typeof(v);
 
-    if (json_typeof(&cmd) != JSON_STRING)
-        return json_strv(&cmd, out, e);
-    if (json_str(&cmd, &one, e))
-        return -1;
-    strv_take(out, take_ptr(one));
-    return 0;
+    if (is == want || is == JSON_NONE)
+        return 0;
+    return err_set(e, ERR_INVALID,
+                   "invalid JSON: json: cannot unmarshal %s into Go struct field ExecOptions.%s of "
+                   "type %s",
+                   names[is], key, go);
 }
 
 static int decode_console(const struct json *body, int64_t *height, int64_t *width, struct err *e)
@@ -52,24 +57,34 @@ static int decode_exec(const struct json *body, struct exec_spec *x, char **deta
         {"WorkingDir", &x->cwd    },
         {"DetachKeys", detach_keys},
     };
-    struct json env = json_get(body, "Env");
+    struct {
+        const char *key;
+        struct strv *out;
+    } lists[] = {
+        {"Env", &x->env },
+        {"Cmd", &x->argv},
+    };
 
     for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
         struct json v = json_get(body, flags[i].key);
 
-        if (json_bool(&v, flags[i].out, e))
+        if (check_type(&v, JSON_BOOL, flags[i].key, "bool", e) || json_bool(&v, flags[i].out, e))
             return -1;
     }
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         struct json v = json_get(body, texts[i].key);
 
-        if (json_str(&v, texts[i].out, e))
+        if (check_type(&v, JSON_STRING, texts[i].key, "string", e) || json_str(&v, texts[i].out, e))
             return -1;
     }
-    return json_strv(&env, &x->env, e) || decode_cmd(body, &x->argv, e) ||
-                   decode_console(body, &x->height, &x->width, e)
-               ? -1
-               : 0;
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        struct json v = json_get(body, lists[i].key);
+
+        if (check_type(&v, JSON_ARRAY, lists[i].key, "[]string", e) ||
+            json_strv(&v, lists[i].out, e))
+            return -1;
+    }
+    return decode_console(body, &x->height, &x->width, e);
 }
 
 static int create(struct request *rq, struct exec_spec *x, const char *keys, struct err *e)

@@ -254,6 +254,15 @@ bool filters_no_labels(const struct filters *f, const char *key, const struct kv
     return true;
 }
 
+static int bad_bool(const struct filter *x, const char *key, struct err *e)
+{
+    cleanup_buf struct buf all = BUF_INIT(ERR_MSG_MAX);
+
+    for (size_t i = 0; i < x->n; i++)
+        buf_addf(&all, "%s%s", i ? " " : "", x->v[i].text);
+    return err_set(e, ERR_INVALID, "invalid filter '%s=[%s]'", key, all.data);
+}
+
 int filters_bool(const struct filters *f, const char *key, bool *out, struct err *e)
 {
     const struct filter *x = filters_find(f, key);
@@ -264,7 +273,7 @@ int filters_bool(const struct filters *f, const char *key, bool *out, struct err
     yes = filters_has_value(f, key, "true") || filters_has_value(f, key, "1");
     no = filters_has_value(f, key, "false") || filters_has_value(f, key, "0");
     if (yes == no)
-        return err_set(e, ERR_INVALID, "invalid filter '%s=[%s]'", key, x->v[0].text);
+        return bad_bool(x, key, e);
     *out = yes;
     return 0;
 }

@@ -129,17 +129,20 @@ static void write_networks(struct jsonw *w, const struct container_stats *s)
     jsonw_end_obj(w);
 }
 
+/* c NULL: without a name, as dockerd has it for one-shot. */
 static int send_sample(struct request *rq, const struct container *c,
                        const struct container_stats *before, const struct container_stats *s,
                        struct err *e)
 {
     cleanup_buf struct buf out = BUF_INIT(REPLY_MAX);
-    cleanup_free char *name = str_printf("/%s", c->name);
+    cleanup_free char *name = c ? str_printf("/%s", c->name) : NULL;
     struct jsonw w = JSONW_INIT(&out);
 
     jsonw_obj(&w);
-    jsonw_kstr(&w, "name", name);
-    jsonw_kstr(&w, "id", c->id);
+    if (c) {
+        jsonw_kstr(&w, "name", name);
+        jsonw_kstr(&w, "id", c->id);
+    }
     jsonw_key(&w, "read");
     jsonw_time(&w, s->read_ns);
     jsonw_key(&w, "preread");
@@ -169,10 +172,14 @@ static int send_sample(struct request *rq, const struct container *c,
 static int once(struct request *rq, const struct container *c, struct err *e)
 {
     cleanup_stats struct container_stats *before = container_stats_new(), *s = NULL;
+    bool running;
 
     if (containers_stats(rq->engine, c->id, &s, e))
         return -1;
-    if (s->read_ns != TIME_ZERO && !query_bool(rq, "one-shot", false)) {
+    running = s->read_ns != TIME_ZERO;
+    if (running && query_bool(rq, "one-shot", false)) {
+        c = NULL;
+    } else if (running) {
         if (request_watch(rq, e))
             return -1;
         if (cancel_sleep_ms(rq->cancel, STEP_MS))

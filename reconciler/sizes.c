@@ -3,8 +3,22 @@
  *
  * Measured when it is asked for, by walking the writable layer; asking makes nothing.
  */
+#include <string.h>
+#include <unistd.h>
+
 #include "base/fs.h"
 #include "reconciler/engine_internal.h"
+
+/* Bytes of the one link that every start makes; the other files that it makes are empty. */
+static int64_t own_links(const char *upper)
+{
+    static const char target[] = "/proc/mounts";
+    cleanup_free char *path = path_join(upper, "etc/mtab");
+    char text[sizeof(target) + 1];
+    ssize_t n = readlink(path, text, sizeof(text));
+
+    return n == (ssize_t)strlen(target) && memcmp(text, target, strlen(target)) == 0 ? n : 0;
+}
 
 int container_sizes(struct engine *g, const char *id, int64_t *rw, int64_t *rootfs, struct err *e)
 {
@@ -21,8 +35,11 @@ int container_sizes(struct engine *g, const char *id, int64_t *rw, int64_t *root
     if (!images_find(g->im, c->image_id, &image, ERR_IGNORE))
         base = image->size;
     /* Not there before the first start. */
-    if (fs_exists(root.upper) && fs_tree_size(root.upper, rw, e))
-        return err_wrap(e, "size of container %s", c->id);
+    if (fs_exists(root.upper)) {
+        if (fs_tree_size(root.upper, rw, e))
+            return err_wrap(e, "size of container %s", c->id);
+        *rw -= own_links(root.upper);
+    }
     /* Without an overlay the whole tree is one. */
     if (!root.overlay)
         *rw = *rw > base ? *rw - base : 0;

@@ -81,7 +81,7 @@ def test_replies_are_those_of_dockerd(engines, name):
     calls.append(len(sides[0].replies))
     found = [d for d in differential.compare(*sides) if not forgiven(name, d)]
     assert not found, f"{len(found)} differences\n" + "\n".join(
-        f"{label} | {path}\n    ours:   {str(ours)[:300]}\n    theirs: {str(theirs)[:300]}" for label, path, ours, theirs in found)
+        f"{label} | {path}\n    ours:   {str(ours)[:300]}\n    theirs: {str(theirs)[:3000]}" for label, path, ours, theirs in found)
 
 
 def test_every_accepted_difference_is_explained_and_real():
