@@ -172,6 +172,23 @@ char *tree_path_follow(int root_fd, const char *path, struct err *e)
     return take_ptr(at);
 }
 
+/* A directory is named by itself, anything else by its directory and its name in there. */
+int tree_path_pack(struct tree_tar *t, int root_fd, const char *path, const struct tree_stat *st,
+                   struct err *e)
+{
+    cleanup_free char *dir = path_dir(path);
+    const bool is_dir = st->mode & 1U << 31;
+    cleanup_fd int fd = -1;
+
+    if (is_dir)
+        fd = tree_path_open(root_fd, path, e);
+    else
+        fd = fs_open_in_root(root_fd, dir, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, e);
+    if (fd < 0)
+        return -1;
+    return tree_tar_add(t, fd, is_dir ? "." : st->name, st->name, e);
+}
+
 int tree_path_open_dir(int root_fd, const char *path, char **where, struct err *e)
 {
     cleanup_free char *abs = tree_path_absolute(path);

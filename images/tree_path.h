@@ -30,5 +30,9 @@ int tree_path_stat(int root_fd, const char *path, struct tree_stat *out, struct 
 int tree_path_open(int root_fd, const char *path, struct err *e);
 /* Where a path leads, as far as it can be followed; as text, to be shown and compared only. */
 char *tree_path_follow(int root_fd, const char *path, struct err *e);
+/* What lies there into a tar, as `docker cp` names it; path is absolute, and st what it was. */
+struct tree_tar;
+int tree_path_pack(struct tree_tar *t, int root_fd, const char *path, const struct tree_stat *st,
+                   struct err *e) MUST_USE;
 /* The directory into which an archive goes, through links; *where its name. */
 int tree_path_open_dir(int root_fd, const char *path, char **where, struct err *e);

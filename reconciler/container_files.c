@@ -8,10 +8,7 @@
  */
 #include "reconciler/container_files.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/fs.h"
 #include "images/decompress.h"
@@ -211,23 +208,6 @@ static struct tree_tar *new_tar(const struct view *v, const struct files_sink *o
     return tree_tar_new(&o);
 }
 
-/* A directory is named by itself, anything else by its directory and its name in there. */
-static int put_path(struct tree_tar *t, int root, const char *path, const struct tree_stat *st,
-                    struct err *e)
-{
-    cleanup_free char *dir = path_dir(path);
-    const bool is_dir = st->mode & 1U << 31;
-    cleanup_fd int fd = -1;
-
-    if (is_dir)
-        fd = tree_path_open(root, path, e);
-    else
-        fd = fs_open_in_root(root, dir, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, e);
-    if (fd < 0)
-        return -1;
-    return tree_tar_add(t, fd, is_dir ? "." : st->name, st->name, e);
-}
-
 int containers_archive(struct engine *g, const char *ref, const char *path,
                        const struct files_sink *out, const char *by, struct err *e)
 {
@@ -244,7 +224,7 @@ int containers_archive(struct engine *g, const char *ref, const char *path,
     if (out->begin(out->arg, &st, e))
         return -1;
     t = new_tar(&v, out);
-    return put_path(t, v.root, abs, &st, e) || tree_tar_end(t, e) ? -1 : 0;
+    return tree_path_pack(t, v.root, abs, &st, e) || tree_tar_end(t, e) ? -1 : 0;
 }
 
 int containers_export(struct engine *g, const char *ref, const struct files_sink *out,
