@@ -26,7 +26,8 @@ static const struct {
       [SHAPE_BRIDGE_NF] = {0,  50 },
     [SHAPE_KERNEL_MEMORY] = {0,  42 },
       [SHAPE_FIREWALL_BACKEND] = {49, 999},
-    [SHAPE_UPDATE_PIDS] = {40, 999},
+    [SHAPE_ENDPOINT_MAC] = {44, 999},
+      [SHAPE_UPDATE_PIDS] = {40, 999},
 };
 _Static_assert(ARRAY_LEN(shapes) == SHAPES, "a shape has no line in the table");
 

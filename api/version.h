@@ -35,6 +35,7 @@ enum shape {
     SHAPE_BRIDGE_NF,          /* info: BridgeNfIptables */
     SHAPE_KERNEL_MEMORY,      /* info: KernelMemory */
     SHAPE_FIREWALL_BACKEND,   /* info: FirewallBackend */
+    SHAPE_ENDPOINT_MAC,       /* create: a MAC address belongs to an endpoint; else a warning */
     SHAPE_UPDATE_PIDS,        /* update: PidsLimit counts */
     SHAPES
 };

@@ -122,6 +122,10 @@ struct health_spec {
     int64_t retries;
 };
 
+/* Keys of an endpoint's driver_opts that this engine acts on; drivers take what they know. */
+#define ENDPOINT_SYSCTLS "com.docker.network.endpoint.sysctls"
+#define ENDPOINT_IFNAME  "com.docker.network.endpoint.ifname"
+
 /* NetworkingConfig.EndpointsConfig[network] */
 struct endpoint_config {
     char *network; /* as given: name or ID */

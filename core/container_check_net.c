@@ -201,6 +201,27 @@ static bool predefined(const char *network)
            str_eq(network, "default");
 }
 
+/* Settings of the interface, which has no name yet: "net.ipv4.conf.IFNAME.log_martians=1,..." */
+static void check_interface_sysctls(const char *list, struct strv *wrong)
+{
+    cleanup_strv struct strv each = {0};
+
+    strv_split(&each, list, ',');
+    for (size_t i = 0; i < each.n; i++) {
+        cleanup_strv struct strv p = {0};
+
+        strv_split(&p, each.v[i], '.');
+        if (p.n >= 5 && strchr(each.v[i], '=') && !strchr(each.v[i], '/') &&
+            str_eq(p.v[0], "net") && str_eq(p.v[3], "IFNAME") &&
+            (str_eq(p.v[1], "ipv4") || str_eq(p.v[1], "ipv6") || str_eq(p.v[1], "mpls")))
+            continue;
+        strv_addf(wrong,
+                  "unrecognised network interface sysctl '%.200s'; represent 'net.X.Y.ethN.Z=V' "
+                  "as 'net.X.Y.IFNAME.Z=V', 'X' must be 'ipv4', 'ipv6' or 'mpls'",
+                  each.v[i]);
+    }
+}
+
 /* moby joins what it finds: one line, or a list with stars. */
 int endpoint_config_check(const struct endpoint_config *ec, struct err *e)
 {
@@ -225,6 +246,8 @@ int endpoint_config_check(const struct endpoint_config *ec, struct err *e)
     if (fixed && predefined(ec->network))
         strv_add(&wrong, "user specified IP address is supported only when connecting to networks "
                          "with user configured subnets");
+    if (kvs_get(&ec->driver_opts, ENDPOINT_SYSCTLS))
+        check_interface_sysctls(kvs_get(&ec->driver_opts, ENDPOINT_SYSCTLS), &wrong);
     if (wrong.n == 0)
         return 0;
     text = str_join((const char *const *)wrong.v, wrong.n, "\n* ");
@@ -240,6 +263,12 @@ int check_networking(const struct container_spec *s, struct err *e)
         return err_set(e, ERR_INVALID,
                        "invalid config for network %.100s: invalid MAC address %.60s",
                        s->network_mode, s->mac_address);
+    for (size_t i = 0; i < s->n_endpoints; i++)
+        if (!str_empty(s->mac_address) && str_eq(s->endpoints[i].network, s->network_mode) &&
+            !str_eq(s->endpoints[i].mac, s->mac_address))
+            return err_set(e, ERR_INVALID,
+                           "the container-wide MAC address must match the endpoint-specific MAC "
+                           "address for the main network, or be left empty");
     for (size_t i = 0; i < s->n_endpoints; i++)
         if (endpoint_config_check(&s->endpoints[i], e))
             return err_wrap(e, "invalid config for network %.100s", s->endpoints[i].network);

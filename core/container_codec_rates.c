@@ -4,6 +4,12 @@
 
 #include "core/core_internal.h"
 
+static const char *const names[DEVICE_LIMITS] = {
+    [DEVICE_WEIGHT] = "BlkioWeightDevice",        [DEVICE_READ_BPS] = "BlkioDeviceReadBps",
+    [DEVICE_WRITE_BPS] = "BlkioDeviceWriteBps",   [DEVICE_READ_IOPS] = "BlkioDeviceReadIOps",
+    [DEVICE_WRITE_IOPS] = "BlkioDeviceWriteIOps",
+};
+
 static int decode(const struct json *j, struct container_spec *s, enum device_limit kind,
                   struct err *e)
 {
@@ -20,7 +26,10 @@ static int decode(const struct json *j, struct container_spec *s, enum device_li
             get_i64(&item, kind == DEVICE_WEIGHT ? "Weight" : "Rate", &r->rate, e))
             return -1;
         if (r->rate < 0)
-            return err_set(e, ERR_INVALID, "%s: must not be negative", item.path);
+            return err_set(e, ERR_INVALID,
+                           "invalid JSON: json: cannot unmarshal number %lld into Go struct field "
+                           ".HostConfig.%s.%zu.Rate of type uint64",
+                           (long long)r->rate, names[kind], i);
     }
     return 0;
 }

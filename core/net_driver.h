@@ -31,6 +31,7 @@ struct net_endpoint {
     const char *container_id;
     const char *netns_path;
     const struct endpoint *ep;    /* addresses, MAC, name inside */
+    const char *sysctls;          /* "net.ipv4.conf.IFNAME.x=1,..." of the interface; NULL: none */
     bool default_route;           /* this endpoint's gateway is the container's */
     const struct port_map *ports; /* to publish through this endpoint */
     size_t n_ports;

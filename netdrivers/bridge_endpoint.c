@@ -150,7 +150,8 @@ static int set_up_inner(void *arg, struct err *e)
     /* A switch that is not there belongs to a kernel without IPv6. */
     if (sysctl_ensure(ipv6, 1, e) && e->kind != ERR_NOT_FOUND)
         return -1;
-    if (ensure_inner_address(&nl, p, link.index, e))
+    if (sysctl_interface(p->ep->sysctls, p->ifname, e) ||
+        ensure_inner_address(&nl, p, link.index, e))
         return -1;
     if (!(link.flags & IFF_UP) &&
         rtnl_link_set(&nl, link.index, &(struct rtnl_link_change){.up = true}, e))

@@ -218,11 +218,8 @@ static int check_network(struct engine *g, const struct container_spec *s, struc
 {
     cleanup_network struct network *net = NULL;
 
-    if (s->network_mode && str_starts(s->network_mode, "container:")) {
-        cleanup_container struct container *other = mode_container(g, s->network_mode, e);
-
-        return other ? 0 : -1;
-    }
+    if (s->network_mode && str_starts(s->network_mode, "container:"))
+        return 0; /* it may come yet: looked for at the start */
     net = network_for_mode(g, s->network_mode, e);
     if (!net)
         return -1;

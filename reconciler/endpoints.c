@@ -13,19 +13,27 @@
 #include "base/log.h"
 #include "reconciler/engine_internal.h"
 
-char *container_netns(struct engine *g, const struct container *c)
+/* One may use the network of one that uses another's; nobody needs more, and a circle has no end.
+ */
+#define HOPS_MAX 8
+
+static char *netns_of(struct engine *g, const struct container *c, int hops)
 {
     const char *mode = c->spec->network_mode;
-    struct err e = ERR_INIT;
 
     if (strcmp(mode, "host") == 0)
         return NULL;
     if (str_starts(mode, "container:")) {
-        cleanup_container struct container *other = mode_container(g, mode, &e);
+        cleanup_container struct container *other = mode_container(g, mode, ERR_IGNORE);
 
-        return other ? container_netns(g, other) : xstrdup("");
+        return other && hops > 0 ? netns_of(g, other, hops - 1) : xstrdup("");
     }
     return str_printf("%s/netns/%s", g->cfg.exec_root, c->id);
+}
+
+char *container_netns(struct engine *g, const struct container *c)
+{
+    return netns_of(g, c, HOPS_MAX);
 }
 
 static bool owns_sandbox(const struct container *c)
@@ -72,8 +80,10 @@ static unsigned free_interface(const struct container_state *st)
     }
 }
 
-static struct endpoint *add_endpoint(struct container *c, const struct network *net)
+static struct endpoint *add_endpoint(struct container *c, const struct network *net,
+                                     const struct endpoint_config *cfg)
 {
+    const char *name = cfg ? kvs_get(&cfg->driver_opts, ENDPOINT_IFNAME) : NULL;
     struct container_state *st = &c->state;
     struct endpoint *ep;
     char id[ID_LEN + 1];
@@ -86,7 +96,7 @@ static struct endpoint *add_endpoint(struct container *c, const struct network *
     ep->id = xstrdup(id);
     ep->network_id = xstrdup(net->id);
     ep->network_name = xstrdup(net->name);
-    ep->ifname = str_printf("eth%u", number);
+    ep->ifname = str_empty(name) ? str_printf("eth%u", number) : xstrdup(name);
     st->n_endpoints++;
     return ep;
 }
@@ -178,7 +188,7 @@ static int join_network(struct engine *g, struct container *c, const char *name,
     cfg = endpoint_config_for(c->spec, net->name, net->id);
     if (cfg && cfg->left)
         return 0;
-    ep = add_endpoint(c, net);
+    ep = add_endpoint(c, net, cfg);
     name_endpoint(c, cfg, net, ep);
     return d->needs_address ? choose_address(g, c, net, cfg, ep, e) : 0;
 }
@@ -250,12 +260,16 @@ static size_t default_endpoint(const struct container *c)
 static void describe(const struct container *c, size_t i, const char *netns,
                      struct net_endpoint *out)
 {
+    const struct endpoint *ep = &c->state.endpoints[i];
+    const struct endpoint_config *cfg =
+        endpoint_config_for(c->spec, ep->network_name, ep->network_id);
     bool main_one = i == default_endpoint(c);
 
     *out = (struct net_endpoint){
         .container_id = c->id,
         .netns_path = netns,
-        .ep = &c->state.endpoints[i],
+        .ep = ep,
+        .sysctls = cfg ? kvs_get(&cfg->driver_opts, ENDPOINT_SYSCTLS) : NULL,
         .default_route = main_one,
         .ports = main_one ? c->state.ports : NULL,
         .n_ports = main_one ? c->state.n_ports : 0,
@@ -321,13 +335,17 @@ int endpoints_join(struct engine *g, const struct container *c, struct err *e)
     if (str_starts(c->spec->network_mode, "container:")) {
         cleanup_container struct container *other = mode_container(g, c->spec->network_mode, e);
 
-        if (!other)
-            return -1;
+        if (!other) {
+            e->kind = ERR_INTERNAL; /* as dockerd has it */
+            return err_wrap(e, "joining network namespace of container");
+        }
+        if (strcmp(other->id, c->id) == 0)
+            return err_set(e, ERR_INTERNAL, "cannot join own network namespace");
         if (other->state.status != STATUS_RUNNING && other->state.status != STATUS_PAUSED)
             return err_set(
                 e, ERR_CONFLICT,
                 "cannot join network namespace of a non running container: container %s is %s",
-                other->id, container_status_name(other->state.status));
+                other->name, container_status_name(other->state.status));
         return 0;
     }
     if (!netns)

@@ -180,20 +180,27 @@ static int shallow_first(const void *a, const void *b)
     return dx < dy ? -1 : dx > dy ? 1 : strcmp(x->target, y->target);
 }
 
+/* The IPC namespace of who says so, the PID namespace of anybody that runs. */
 static int namespace_path(struct engine *g, const char *mode, const char *ns, char **out,
                           struct err *e)
 {
     cleanup_container struct container *other = NULL;
+    bool ipc = strcmp(ns, "ipc") == 0;
 
     if (!mode || !str_starts(mode, "container:"))
         return 0;
     other = mode_container(g, mode, e);
     if (!other)
         return -1;
-    if (other->state.status != STATUS_RUNNING)
-        return err_set(e, ERR_CONFLICT,
-                       "cannot join %s namespace of a non running container: container %s is %s",
-                       ns, other->id, container_status_name(other->state.status));
+    if (other->state.status != STATUS_RUNNING && other->state.status != STATUS_PAUSED)
+        return err_set(e, ipc ? ERR_CONFLICT : ERR_INTERNAL,
+                       "failed to join %s namespace: container %s is not running",
+                       ipc ? "IPC" : "PID", other->id);
+    if (ipc && !str_eq(other->spec->ipc_mode, "shareable"))
+        return err_set(e, ERR_INVALID,
+                       "failed to join IPC namespace: container %s: non-shareable IPC (hint: use "
+                       "IpcMode:shareable for the donor container)",
+                       other->id);
     *out = str_printf("/proc/%lld/ns/%s", (long long)other->state.pid, ns);
     return 0;
 }

@@ -207,7 +207,8 @@ static void write_sysctls(const struct run_spec *s, struct jsonw *w)
 
 static int write_seccomp(const struct run_spec *s, uint64_t caps, struct jsonw *w, struct err *e)
 {
-    if (str_eq(s->seccomp, "unconfined") || (s->spec->privileged && !s->seccomp))
+    if (str_eq(s->seccomp, "unconfined") || (s->spec->privileged && !s->seccomp) ||
+        (s->seccomp && seccomp_profile_is_empty(s->seccomp)))
         return 0;
     jsonw_key(w, "seccomp");
     if (s->seccomp)

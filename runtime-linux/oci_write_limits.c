@@ -100,7 +100,7 @@ static int collect(const struct run_spec *s, struct device_list *l, struct err *
         struct stat st;
 
         if (stat(d->host_path, &st))
-            return err_set(e, ERR_INVALID,
+            return err_set(e, ERR_INTERNAL,
                            "error gathering device information while adding custom device \"%s\": "
                            "no such file or directory",
                            d->host_path);
@@ -115,7 +115,7 @@ static int collect(const struct run_spec *s, struct device_list *l, struct err *
         else if (is_device(&st))
             add_device(l, target, &st, access);
         else
-            return err_set(e, ERR_INVALID,
+            return err_set(e, ERR_INTERNAL,
                            "error gathering device information while adding custom device \"%s\": "
                            "not a device node",
                            d->host_path);
@@ -281,7 +281,9 @@ static int write_rates(const struct container_spec *c, struct jsonw *w, struct e
             struct stat st;
 
             if (stat(r->path, &st))
-                return err_os(e, errno, "stat %s", r->path);
+                return errno == ENOENT
+                           ? err_set(e, ERR_INTERNAL, "stat %s: no such file or directory", r->path)
+                           : err_os(e, errno, "stat %s", r->path);
             jsonw_obj(w);
             jsonw_ki64(w, "major", major(st.st_rdev));
             jsonw_ki64(w, "minor", minor(st.st_rdev));

@@ -320,9 +320,13 @@ static int convert_rules(const struct json *root, uint64_t caps, struct jsonw *w
     jsonw_key(w, "syscalls");
     jsonw_arr(w);
     for (size_t i = 0; i < json_len(&rules); i++) {
-        struct json rule = json_at(&rules, i);
+        struct json rule = json_at(&rules, i), names = json_get(&rule, "names");
         bool use = false;
 
+        if (!str_empty(json_get_str(&rule, "name")) && json_len(&names))
+            return err_set(e, ERR_INTERNAL,
+                           "both 'name' and 'names' are specified in the seccomp profile, use "
+                           "either 'name' or 'names'");
         if (applies(&rule, caps, a, &use, e))
             return -1;
         if (use)
@@ -332,17 +336,35 @@ static int convert_rules(const struct json *root, uint64_t caps, struct jsonw *w
     return 0;
 }
 
+bool seccomp_profile_is_empty(const char *text)
+{
+    cleanup_json struct json_doc doc = {0};
+    struct json root, calls;
+
+    if (json_parse(text, strlen(text), &doc, ERR_IGNORE))
+        return false;
+    root = json_root(&doc);
+    calls = json_get(&root, "syscalls");
+    return json_typeof(&root) == JSON_OBJECT && str_empty(json_get_str(&root, "defaultAction")) &&
+           json_len(&calls) == 0;
+}
+
 int seccomp_profile_convert(const char *text, uint64_t caps, struct jsonw *w, struct err *e)
 {
     cleanup_json struct json_doc doc = {0};
-    struct json root, listed;
+    struct json root, listed, map;
 
     if (json_parse(text, strlen(text), &doc, e))
-        return err_wrap(e, "decoding seccomp profile failed");
+        return err_wrap(e, "Decoding seccomp profile failed");
     root = json_root(&doc);
     if (str_empty(json_get_str(&root, "defaultAction")))
-        return err_set(e, ERR_INVALID, "decoding seccomp profile failed: no defaultAction");
+        return err_set(e, ERR_INVALID, "string  is not a valid action for seccomp");
     listed = json_get(&root, "architectures");
+    map = json_get(&root, "archMap");
+    if (json_len(&listed) && json_len(&map))
+        return err_set(e, ERR_INTERNAL,
+                       "both 'architectures' and 'archMap' are specified in the seccomp profile, "
+                       "use either 'architectures' or 'archMap'");
     jsonw_obj(w);
     copy_key(&root, "defaultAction", w);
     copy_key(&root, "defaultErrnoRet", w);

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/compiler.h"
@@ -15,6 +16,8 @@ struct jsonw;
 
 /* Equal in effect to Docker's default; `caps` is the container's bounding set. */
 void seccomp_profile_default(uint64_t caps, struct jsonw *w);
+/* moby: neither an action nor calls, so no filter at all. */
+bool seccomp_profile_is_empty(const char *json);
 /* A profile in Docker's own JSON format, given by the user. */
 int seccomp_profile_convert(const char *json, uint64_t caps, struct jsonw *w,
                             struct err *e) MUST_USE;

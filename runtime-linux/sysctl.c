@@ -44,11 +44,19 @@ int sysctl_check(const struct oci_config *cfg, struct err *e)
         if (ns == OCI_NS_COUNT)
             return err_set(e, ERR_INVALID, "sysctl \"%s\" is not in a separate kernel namespace",
                            name);
+        if (str_eq(name, "kernel.hostname") && cfg->ns[ns].wanted && !str_empty(cfg->hostname))
+            return err_set(e, ERR_INVALID,
+                           "sysctl \"%s\" is not allowed as it conflicts with the OCI "
+                           "\"hostname\" field",
+                           name);
         if (!cfg->ns[ns].wanted)
-            return err_set(e, ERR_INVALID, "sysctl \"%s\" not allowed in host %s namespace", name,
-                           ns == OCI_NS_IPC   ? "ipc"
-                           : ns == OCI_NS_NET ? "network"
-                                              : "uts");
+            return err_set(e, ERR_INVALID,
+                           ns == OCI_NS_IPC ? "sysctl \"%s\" is not allowed in the hosts ipc "
+                                              "namespace"
+                           : ns == OCI_NS_NET
+                               ? "sysctl \"%s\" not allowed in host network namespace"
+                               : "sysctl \"%s\" is not in a separate kernel namespace",
+                           name);
     }
     return 0;
 }

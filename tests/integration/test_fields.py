@@ -245,6 +245,24 @@ def test_endpoints(clean):
     assert "02:42:ac:11:00:99" in old.sh("ip addr")
 
 
+def test_what_endpoints_are_asked_for_beside_addresses(clean):
+    box = Box(clean, "eo1", {"NetworkingConfig": {"EndpointsConfig": {"bridge": {"DriverOpts": {
+        "com.docker.network.endpoint.ifname": "lan7",
+        "com.docker.network.endpoint.sysctls": "net.ipv4.conf.IFNAME.log_martians=1,net.ipv4.neigh.IFNAME.gc_stale_time=77"}}}}})
+    assert box.sh("ls /sys/class/net").split() == ["lan7", "lo"]
+    assert box.sh("cat /proc/sys/net/ipv4/conf/lan7/log_martians /proc/sys/net/ipv4/neigh/lan7/gc_stale_time").split() == ["1", "77"]
+    status, _, reply = clean.http("POST", "/v1.51/containers/create", {"Image": "busybox", "MacAddress": "02:42:ac:11:00:98"})
+    assert status == 201 and json.loads(reply)["Warnings"] == [
+        "The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig instead."]
+
+
+def test_cgroups_can_be_made_writable(clean):
+    box = Box(clean, "wc1", {"HostConfig": {"SecurityOpt": ["writable-cgroups=true"]}})
+    assert box.mount("/sys/fs/cgroup/memory" if os.path.isdir("/sys/fs/cgroup/memory") else "/sys/fs/cgroup")[0].startswith("rw")
+    usual = Box(clean, "wc2", {"HostConfig": {"SecurityOpt": ["writable-cgroups=false"]}})
+    assert usual.mount("/sys/fs/cgroup/memory" if os.path.isdir("/sys/fs/cgroup/memory") else "/sys/fs/cgroup")[0].startswith("ro")
+
+
 def test_storage(clean, work):
     (work / "bound").mkdir(exist_ok=True)
     (work / "bound" / "file").write_text("from the host\n")
@@ -277,11 +295,51 @@ def test_life(clean, work):
     assert init.inspect["HostConfig"]["LogConfig"] == {"Type": "json-file", "Config": {"max-size": "1m"}}
 
 
+def test_modes_of_containers_that_do_not_run_or_do_not_share(clean):
+    Box(clean, "off1", {}, start=False)
+    on = Box(clean, "on1", {})
+    off = clean.inspect("off1")["Id"]
+    for host, status, text in (
+            ({"NetworkMode": "container:off1"}, 409, "cannot join network namespace of a non running container: container off1 is created"),
+            ({"IpcMode": "container:off1"}, 409, f"failed to join IPC namespace: container {off} is not running"),
+            ({"PidMode": "container:off1"}, 500, f"failed to join PID namespace: container {off} is not running"),
+            ({"IpcMode": "container:on1"}, 400, f"failed to join IPC namespace: container {on.inspect['Id']}: non-shareable IPC (hint: use "
+                                                "IpcMode:shareable for the donor container)")):
+        Box(clean, "jn1", {"HostConfig": host}, start=False)
+        got, _, reply = clean.http("POST", "/containers/jn1/start")
+        assert (got, json.loads(reply)["message"]) == (status, text)
+        clean.docker("rm", "jn1")
+
+
+# dockerd 28.5's words, read off it
 REFUSED = [
     ({"HostConfig": {"IOMaximumIOps": 5}}, "invalid option: QoS maximum IOPs configuration is not supported on linux"),
     ({"HostConfig": {"IOMaximumBandwidth": 5}}, "invalid option: QoS maximum bandwidth configuration is not supported on linux"),
     ({"HostConfig": {"Isolation": "hyperv"}}, "invalid isolation (hyperv): linux only supports 'default'"),
     ({"HostConfig": {"Runtime": "nosuch"}}, "unknown or invalid runtime name: nosuch"),
+    ({"HostConfig": {"NetworkMode": "container:nope"}}, "joining network namespace of container: No such container: nope"),
+    ({"HostConfig": {"NetworkMode": "container:no1"}}, "cannot join own network namespace"),
+    ({"HostConfig": {"PidMode": "container:nope"}}, "No such container: nope"),
+    ({"HostConfig": {"IpcMode": "container:nope"}}, "No such container: nope"),
+    ({"HostConfig": {"Devices": [{"PathOnHost": "/dev/nope", "PathInContainer": "/dev/x", "CgroupPermissions": "rwm"}]}},
+     'error gathering device information while adding custom device "/dev/nope": no such file or directory'),
+    ({"HostConfig": {"Devices": [{"PathOnHost": "/etc/passwd", "PathInContainer": "/dev/x", "CgroupPermissions": "rwm"}]}},
+     'error gathering device information while adding custom device "/etc/passwd": not a device node'),
+    ({"HostConfig": {"BlkioDeviceReadBps": [{"Path": "/dev/nope", "Rate": 1048576}]}}, "stat /dev/nope: no such file or directory"),
+    ({"HostConfig": {"BlkioDeviceReadBps": [{"Path": "/dev/null", "Rate": -1}]}},
+     "invalid JSON: json: cannot unmarshal number -1 into Go struct field .HostConfig.BlkioDeviceReadBps.0.Rate of type uint64"),
+    ({"HostConfig": {"CpuRealtimeRuntime": 50000, "CpuRealtimePeriod": 10000}}, "cpu real-time runtime cannot be higher than cpu real-time period"),
+    ({"HostConfig": {"SecurityOpt": ["no-new-privileges:maybe"]}}, 'invalid --security-opt 2: "no-new-privileges:maybe"'),
+    ({"HostConfig": {"SecurityOpt": ["systempaths=unconfined"]}}, 'invalid --security-opt 2: "systempaths=unconfined"'),
+    ({"HostConfig": {"SecurityOpt": ['seccomp={"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"name":"a","names":["b"]}]}']}},
+     "both 'name' and 'names' are specified in the seccomp profile, use either 'name' or 'names'"),
+    ({"HostConfig": {"SecurityOpt": ['seccomp={"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86_64"],"archMap":[{}]}']}},
+     "both 'architectures' and 'archMap' are specified in the seccomp profile, use either 'architectures' or 'archMap'"),
+    ({"MacAddress": "02:42:ac:11:00:99", "NetworkingConfig": {"EndpointsConfig": {"bridge": {"MacAddress": "02:42:ac:11:00:98"}}}},
+     "the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be left empty"),
+    ({"NetworkingConfig": {"EndpointsConfig": {"bridge": {"DriverOpts": {"com.docker.network.endpoint.sysctls": "net.ipv4.conf.eth0.x=1"}}}}},
+     "invalid config for network bridge: invalid endpoint settings:\nunrecognised network interface sysctl 'net.ipv4.conf.eth0.x=1'; represent "
+     "'net.X.Y.ethN.Z=V' as 'net.X.Y.IFNAME.Z=V', 'X' must be 'ipv4', 'ipv6' or 'mpls'"),
 ]
 # Windows, and what only inspect shows
 KEPT = {"HostConfig.CpuCount", "HostConfig.CpuPercent", "HostConfig.KernelMemory", "HostConfig.KernelMemoryTCP"}

@@ -266,7 +266,12 @@ static void a_profile_of_dockers_is_reduced_to_what_holds_here(void **state)
     w = JSONW_INIT(&b);
     assert_err(seccomp_profile_convert("{", 0, &w, &e), ERR_INVALID);
     w = JSONW_INIT(&b);
-    assert_err(seccomp_profile_convert("{}", 0, &w, &e), ERR_INVALID);
+    assert_err(seccomp_profile_convert("{\"syscalls\":[{\"name\":\"a\"}]}", 0, &w, &e),
+               ERR_INVALID);
+    assert_true(seccomp_profile_is_empty("{}"));
+    assert_true(seccomp_profile_is_empty("{\"syscalls\":[],\"architectures\":null}"));
+    assert_false(seccomp_profile_is_empty("{\"defaultAction\":\"SCMP_ACT_ALLOW\"}"));
+    assert_false(seccomp_profile_is_empty("[]"));
 }
 
 int main(void)
