@@ -133,8 +133,9 @@ class Side:
         if isinstance(value, dict):
             return {self.mask_text(k): self.mask(v, k) for k, v in value.items()}
         if isinstance(value, list):
-            if key == "Mounts":  # a map in Go
-                value = sorted(value, key=lambda m: m.get("Destination", "") if isinstance(m, dict) else "")
+            order = {"Mounts": "Destination", "Volumes": "Name"}.get(key)
+            if order:  # a map in Go
+                value = sorted(value, key=lambda m: str(m.get(order)) if isinstance(m, dict) else "")
             return [self.mask(v, key) for v in value]
         if isinstance(value, str):
             return self.mask_text(value)

@@ -411,7 +411,7 @@ def execs(s):
 
 @scenario
 def logs(s):
-    s.make("lg", Cmd=["sh", "-c", "for i in 1 2 3; do echo out $i; echo err $i >&2; sleep 0.01; done; printf tail"], Labels={"l": "1"},
+    s.make("lg", Cmd=["sh", "-c", "for i in 1 2 3; do echo out $i; sleep 0.05; echo err $i >&2; sleep 0.05; done; printf tail"], Labels={"l": "1"},
            Env=["E=2"], HostConfig={"LogConfig": {"Type": "json-file", "Config": {"labels": "l", "env": "E"}}})
     s.get("/containers/lg/logs?stdout=1", mode="text", label="logs before start")
     s.post("/containers/lg/start")
