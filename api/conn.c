@@ -217,8 +217,12 @@ static bool serve_one(struct conn *c)
     int status;
     bool eof;
 
-    c->in.cancel = c->api->closing;
+    c->in.cancel = c->idle;
     http_reader_idle(&c->in);
+    conn_begin_idle(c);
+    if (http_reader_wait(&c->in, &eof, &e) || eof)
+        return false;
+    conn_begin_head(c);
     if (http_read_request(&c->in, &head, &eof, &status, &e)) {
         if (e.kind == ERR_INVALID)
             reject(c, status, &e);

@@ -2,10 +2,13 @@
  * conn: one client's connection, and the server that owns it.  Private to server.c, conn.c, and the
  * files that write to the connection.
  *
- * A connection has one thread.  While it idles it waits on the server's `closing` switch and holds
- * neither a buffer nor a request.  While a request runs, `cancel` is that request's switch; the
- * server fires it at the end, at once when `ends_at_close` says that the handler only waits or
- * streams.
+ * A connection has one thread.  Between two requests it waits on `idle`, a child of the server's
+ * `closing` switch, and holds neither a buffer nor a request.  While a request runs, `cancel` is
+ * that request's switch; the server fires it at the end, at once when `ends_at_close` says that the
+ * handler only waits or streams.
+ *
+ * Nobody holds a place for nothing: a head that has begun must be whole within HEAD_MS, and when
+ * all places are taken, the connection that has idled longest makes room.
  */
 #pragma once
 
@@ -24,6 +27,9 @@ struct conn {
     struct http_reader in;
     struct cancel *cancel GUARDED_BY(api->lock); /* NULL while idle */
     bool ends_at_close GUARDED_BY(api->lock);
+    struct cancel *idle;
+    int64_t idle_since_ms GUARDED_BY(api->lock); /* 0: a request runs */
+    int64_t head_due_ms GUARDED_BY(api->lock);   /* 0: no head has begun */
     struct conn *next, *prev;
 };
 
@@ -43,15 +49,26 @@ struct api {
     size_t n_routes;
 
     struct mutex lock;
+    int64_t head_ms GUARDED_BY(lock);
     struct cond changed; /* a connection has gone */
+    struct thread clock;
+    struct cond head_began;
+    bool clock_rests GUARDED_BY(lock); /* no head is due */
     struct conn *conns GUARDED_BY(lock);
     int n_conns GUARDED_BY(lock);
     bool closed GUARDED_BY(lock);
     bool hurried GUARDED_BY(lock); /* the grace is over: no request runs any longer */
 };
 
+#define HEAD_MS (30 * 1000)
+/* For tests: another time than HEAD_MS. */
+void api_set_head_ms(struct api *a, int64_t ms);
+
 /* The connection's thread; frees it. */
 void conn_serve(void *conn);
+void conn_begin_idle(struct conn *c);
+/* The first byte of a head is there. */
+void conn_begin_head(struct conn *c);
 void conn_begin_request(struct conn *c, struct cancel *cancel);
 void conn_end_request(struct conn *c);
 void conn_ends_at_close(struct conn *c);

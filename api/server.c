@@ -24,10 +24,12 @@ int api_new(const struct api_config *cfg, struct engine *g, struct api **out, st
         a->cfg.max_connections = MAX_CONNECTIONS;
     a->engine = g;
     a->closing = cancel_new();
+    a->head_ms = HEAD_MS;
     a->routes = routes;
     a->n_routes = n_routes;
     mutex_init(&a->lock);
     cond_init(&a->changed);
+    cond_init(&a->head_began);
     *out = a;
     return 0;
 }
@@ -40,14 +42,35 @@ void api_set_routes(struct api *a, const struct route *table, size_t n)
 
 /* ------------------------------------------------------------- connections */
 
-/* False when there are too many, or when the server closes. */
+void api_set_head_ms(struct api *a, int64_t ms)
+{
+    mutex_lock(&a->lock);
+    a->head_ms = ms;
+    mutex_unlock(&a->lock);
+}
+
+/* Ends the one that has idled longest, if there is one. */
+static bool make_room(struct api *a) REQUIRES(a->lock)
+{
+    struct conn *oldest = NULL;
+
+    for (struct conn *c = a->conns; c; c = c->next)
+        if (c->idle_since_ms && !cancel_fired(c->idle) &&
+            (!oldest || c->idle_since_ms < oldest->idle_since_ms))
+            oldest = c;
+    if (oldest)
+        cancel_fire(oldest->idle);
+    return oldest;
+}
+
+/* False when there are too many that do something, or when the server closes. */
 static bool remember(struct conn *c)
 {
     struct api *a = c->api;
     bool room;
 
     mutex_lock(&a->lock);
-    room = !a->closed && a->n_conns < a->cfg.max_connections;
+    room = !a->closed && (a->n_conns < a->cfg.max_connections || make_room(a));
     if (room) {
         c->next = a->conns;
         if (a->conns)
@@ -71,13 +94,70 @@ void conn_forget(struct conn *c)
     if (c->next)
         c->next->prev = c->prev;
     a->n_conns--;
+    cancel_free(c->idle); /* under the lock: others fire it, and its parent may go next */
     cond_broadcast(&a->changed);
+    mutex_unlock(&a->lock);
+}
+
+void conn_begin_idle(struct conn *c)
+{
+    mutex_lock(&c->api->lock);
+    c->idle_since_ms = time_mono_ms();
+    mutex_unlock(&c->api->lock);
+}
+
+void conn_begin_head(struct conn *c)
+{
+    struct api *a = c->api;
+
+    mutex_lock(&a->lock);
+    c->idle_since_ms = 0;
+    c->head_due_ms = time_mono_ms() + a->head_ms;
+    if (a->clock_rests)
+        cond_signal(&a->head_began);
+    mutex_unlock(&a->lock);
+}
+
+/* Ends heads that are overdue.  The next of them is due at..., or 0. */
+static int64_t end_overdue(struct api *a) REQUIRES(a->lock)
+{
+    int64_t now = time_mono_ms(), next = 0;
+
+    for (struct conn *c = a->conns; c; c = c->next) {
+        if (!c->head_due_ms)
+            continue;
+        if (c->head_due_ms <= now) {
+            cancel_fire(c->idle);
+            c->head_due_ms = 0;
+        } else if (!next || c->head_due_ms < next) {
+            next = c->head_due_ms;
+        }
+    }
+    return next;
+}
+
+/* All heads have the same time, so one that begins while others are due is never the next. */
+static void clock_thread(void *arg)
+{
+    struct api *a = arg;
+
+    mutex_lock(&a->lock);
+    while (!a->closed) {
+        int64_t next = end_overdue(a);
+
+        a->clock_rests = !next;
+        if (next)
+            (void)!cond_wait_until(&a->head_began, &a->lock, next);
+        else
+            cond_wait(&a->head_began, &a->lock);
+    }
     mutex_unlock(&a->lock);
 }
 
 void conn_begin_request(struct conn *c, struct cancel *cancel)
 {
     mutex_lock(&c->api->lock);
+    c->head_due_ms = 0;
     c->cancel = cancel;
     c->ends_at_close = false;
     if (c->api->hurried)
@@ -128,9 +208,10 @@ static void accept_one(struct api *a, struct stream *io, const struct peer *peer
     struct err e = ERR_INIT;
     struct conn *c = xcalloc(1, sizeof(*c));
 
-    *c = (struct conn){.api = a, .io = io, .peer = *peer};
-    http_reader_init(&c->in, io, a->closing);
+    *c = (struct conn){.api = a, .io = io, .peer = *peer, .idle = cancel_new_child(a->closing)};
+    http_reader_init(&c->in, io, c->idle);
     if (!remember(c)) {
+        cancel_free(c->idle);
         free(c);
         refuse(io);
         return;
@@ -172,6 +253,11 @@ int api_listen(struct api *a, struct listener *l, struct err *e)
 
     al->api = a;
     al->l = l;
+    if (!a->clock.started && thread_start(&a->clock, "api-clock", clock_thread, a, e)) {
+        free(al);
+        listener_free(l);
+        return -1;
+    }
     if (thread_start(&al->thread, "api-accept", accept_loop, al, e)) {
         free(al);
         listener_free(l);
@@ -197,6 +283,7 @@ static void wait_for_connections(struct api *a, int64_t grace_ms)
 
     mutex_lock(&a->lock);
     a->closed = true;
+    cond_signal(&a->head_began);
     fire_all(a, true);
     while (a->n_conns > 0 && cond_wait_until(&a->changed, &a->lock, deadline))
         ;
@@ -219,7 +306,9 @@ void api_close(struct api *a, int64_t grace_ms)
         free(al);
     }
     wait_for_connections(a, grace_ms);
+    thread_join(&a->clock);
     cancel_free(a->closing);
+    cond_destroy(&a->head_began);
     cond_destroy(&a->changed);
     mutex_destroy(&a->lock);
     free(a);

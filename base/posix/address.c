@@ -72,10 +72,12 @@ int address_tcp(const char *host_port, int flags, struct addrinfo **out, struct 
 void socket_tune_tcp(int fd)
 {
     int on = 1, idle_s = 30, interval_s = 15;
+    unsigned vanished_ms = 120 * 1000; /* with something under way that nobody acknowledges */
 
     /* Small messages go at once; a peer that vanished is noticed.  Losing either is no error. */
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s));
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &vanished_ms, sizeof(vanished_ms));
 }

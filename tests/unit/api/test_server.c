@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include "api/conn.h"
 #include "api/request.h"
 
 /* A table of its own, so that what is tested here is HTTP and nothing else. */
@@ -397,6 +398,8 @@ static void json_bodies_are_checked_as_docker_does(void **state)
 
 /* -------------------------------------------------------------------- many */
 
+#define EARLY "GET /early HTTP/1.1\r\nHost: d\r\n\r\n"
+
 static void five_hundred_clients_half_of_which_vanish(void **state)
 {
     enum { N = 500 };
@@ -450,6 +453,16 @@ static void clients_do_not_wait_for_each_other(void **state)
         pthread_join(t[i], NULL);
 }
 
+/* Connected, and in the middle of a request. */
+static int busy_client(const struct server *s)
+{
+    int fd = client_connect(s);
+
+    client_send(fd, "POST /duplex HTTP/1.1\r\nHost: d\r\nContent-Length: 10\r\n\r\nabc");
+    client_receive(fd, "abc");
+    return fd;
+}
+
 static void one_connection_too_many_is_told_so(void **state)
 {
     struct server small;
@@ -457,18 +470,76 @@ static void one_connection_too_many_is_told_so(void **state)
 
     (void)state;
     server_start_with(&small, &(struct api_config){.max_connections = 2}, table, ARRAY_LEN(table));
-    a = client_connect(&small);
-    b = client_connect(&small);
-    client_send(a, "GET /early HTTP/1.1\r\nHost: d\r\n\r\n");
-    client_receive(a, "early");
-    client_send(b, "GET /early HTTP/1.1\r\nHost: d\r\n\r\n");
-    client_receive(b, "early");
+    a = busy_client(&small);
+    b = busy_client(&small);
     c = client_connect(&small);
     assert_has(client_receive(c, NULL), " 503 ");
     close(a);
     close(b);
     close(c);
     server_stop(&small);
+}
+
+/* A new connection; 503 as long as the server has not seen yet that the others idle. */
+static int client_with_room(const struct server *s)
+{
+    for (int i = 0; i < 1000; i++) {
+        int fd = client_connect(s);
+
+        if (send(fd, EARLY, strlen(EARLY), MSG_NOSIGNAL) > 0 &&
+            strstr(client_receive(fd, "\r\n\r\n"), " 200 "))
+            return fd;
+        close(fd);
+        time_sleep_ms(10);
+    }
+    fail_msg("there is no room");
+    return -1;
+}
+
+static void who_has_idled_longest_makes_room(void **state)
+{
+    struct server small;
+    int a, b, c;
+
+    (void)state;
+    server_start_with(&small, &(struct api_config){.max_connections = 2}, table, ARRAY_LEN(table));
+    a = client_connect(&small);
+    client_send(a, EARLY);
+    client_receive(a, "early");
+    b = busy_client(&small);
+    c = client_with_room(&small);
+    assert_string_equal(client_receive(a, NULL), "");
+    client_send(b, "1234567");
+    client_receive(b, "1234567");
+    close(a);
+    close(b);
+    close(c);
+    server_stop(&small);
+}
+
+static void a_head_must_come_in_time_but_who_says_nothing_may_stay(void **state)
+{
+    struct server s;
+    int slow, quiet, busy;
+
+    (void)state;
+    server_start_with(&s, &(struct api_config){0}, table, ARRAY_LEN(table));
+    api_set_head_ms(s.api, 50);
+    quiet = client_connect(&s);
+    busy = busy_client(&s);
+    for (int i = 0; i < 3; i++) {
+        slow = client_connect(&s);
+        client_send(slow, "GET /early HTTP/1.1\r\nHo");
+        assert_string_equal(client_receive(slow, NULL), "");
+        close(slow);
+    }
+    client_send(quiet, EARLY);
+    client_receive(quiet, "early");
+    client_send(busy, "1234567");
+    client_receive(busy, "1234567");
+    close(quiet);
+    close(busy);
+    server_stop(&s);
 }
 
 int main(void)
@@ -493,6 +564,8 @@ int main(void)
         cmocka_unit_test(five_hundred_clients_half_of_which_vanish),
         cmocka_unit_test(clients_do_not_wait_for_each_other),
         cmocka_unit_test(one_connection_too_many_is_told_so),
+        cmocka_unit_test(who_has_idled_longest_makes_room),
+        cmocka_unit_test(a_head_must_come_in_time_but_who_says_nothing_may_stay),
     };
 
     return cmocka_run_group_tests(tests, start, stop);
