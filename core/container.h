@@ -64,7 +64,8 @@ struct mount_spec {
     struct kvs labels;      /* volume */
     char *tmpfs_options;    /* "size=64m,mode=1777" */
     char *consistency;
-    char *mode; /* Mode of inspect: the third part of a bind, "z" for a named volume without one */
+    char *mode; /* Mode of inspect: the third part of a bind; a volume without one gets "z" when it
+                   is local, which is not known before it is made */
     bool no_ro_recursive, force_ro_recursive; /* bind: ReadOnlyNonRecursive, ...ForceRecursive */
     bool implicit; /* from Config.Volumes, the image, or another container: others win */
 };

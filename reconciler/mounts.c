@@ -18,10 +18,11 @@
 
 /* ------------------------------------------------------------ VolumesFrom */
 
+/* HostConfig.Tmpfs is on top of whatever else is there. */
 static struct mount_spec *find_target(const struct container_spec *s, const char *target)
 {
     for (size_t i = 0; i < s->n_mounts; i++)
-        if (str_eq(s->mounts[i].target, target))
+        if (str_eq(s->mounts[i].target, target) && s->mounts[i].type != MOUNT_TMPFS)
             return &s->mounts[i];
     return NULL;
 }
