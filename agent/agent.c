@@ -133,6 +133,7 @@ static int open_engine(struct agent *a, struct err *e)
         .default_ipc_mode = c->default_ipc,
         .default_ulimits = c->default_ulimits,
         .seccomp_profile = c->seccomp_text,
+        .seccomp_name = c->seccomp_profile,
         .host_gateways = c->host_gateways,
         .cdi_dirs = c->cdi_dirs,
         .userns_remap = c->remap_count > 0,

@@ -348,6 +348,19 @@ static void write_runtime_names(struct jsonw *w, const struct engine_config *ec)
     jsonw_kstr(w, "DefaultRuntime", ec->default_runtime ? ec->default_runtime : RUNTIME_DEFAULT);
 }
 
+/* Old clients know the names alone. */
+static void write_security(struct jsonw *w, const struct engine_config *ec, bool plain)
+{
+    const char *profile = ec->seccomp_profile ? ec->seccomp_name : "builtin";
+    cleanup_free char *seccomp = str_printf("name=seccomp,profile=%s", profile);
+
+    jsonw_arr(w);
+    jsonw_str(w, plain ? "seccomp" : seccomp);
+    if (ec->userns_remap)
+        jsonw_str(w, plain ? "userns" : "name=userns");
+    jsonw_end_arr(w);
+}
+
 static void write_runtimes(struct jsonw *w, const struct request *rq)
 {
     const struct engine_config *ec = engine_config(rq->engine);
@@ -364,7 +377,7 @@ static void write_runtimes(struct jsonw *w, const struct request *rq)
     write_commit(w, rq, "RuncCommit");
     write_commit(w, rq, "InitCommit");
     jsonw_key(w, "SecurityOptions");
-    jsonw_raw(w, plain ? "[\"seccomp\"]" : "[\"name=seccomp,profile=builtin\"]");
+    write_security(w, ec, plain);
     if (request_shape(rq, SHAPE_FIREWALL_BACKEND)) {
         jsonw_key(w, "FirewallBackend");
         jsonw_raw(w, "{\"Driver\":\"nftables\"}");

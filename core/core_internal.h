@@ -29,9 +29,8 @@ struct spec_codec {
 extern const struct spec_codec codec_exposed, codec_cmd, codec_entrypoint, codec_health,
     codec_volumes, codec_log, codec_ports, codec_ports_stored, codec_restart, codec_console,
     codec_devices, codec_ulimits, codec_masked, codec_readonly, codec_init, codec_mounts_json,
-    codec_mounts, codec_endpoints, codec_device_requests, codec_weight_device, codec_read_bps, codec_write_bps, codec_read_iops,
-    codec_write_iops;
-
+    codec_mounts, codec_endpoints, codec_device_requests, codec_weight_device, codec_read_bps,
+    codec_write_bps, codec_read_iops, codec_write_iops;
 
 int check_restart(const struct container_spec *s, struct err *e);
 

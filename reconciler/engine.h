@@ -50,6 +50,7 @@ struct engine_config {
     /* HostConfig when the client says nothing; NULL and "": as Docker has it. */
     const char *default_cgroupns_mode, *default_ipc_mode;
     const char *seccomp_profile; /* NULL: built in; "unconfined", or a profile's JSON */
+    const char *seccomp_name;    /* its file, or the word */
     struct strv default_ulimits; /* "nofile=1024:2048" */
     struct strv host_gateways;   /* addresses for host-gateway; none: the default bridge's */
     struct strv cdi_dirs;        /* the later, the higher its rank */
@@ -175,8 +176,8 @@ int execs_create(struct engine *g, const char *container, struct exec_spec *spec
                  const char *detach_keys, char **id,
                  struct err *e) MUST_USE; /* takes what is in spec */
 /* io NULL: detached.  After the stream's FRAME_EXIT the caller calls execs_exited(). */
-int execs_start(struct engine *g, const char *id, int64_t height, int64_t width,
-                struct stream **io, struct err *e) MUST_USE;
+int execs_start(struct engine *g, const char *id, int64_t height, int64_t width, struct stream **io,
+                struct err *e) MUST_USE;
 void execs_exited(struct engine *g, const char *id, int exit_code);
 int execs_inspect(struct engine *g, const char *id, struct exec_info *out, struct err *e) MUST_USE;
 int execs_resize(struct engine *g, const char *id, unsigned rows, unsigned cols,

@@ -7,6 +7,7 @@
 #include "tests/unit/unit.h"
 
 #include "agent/config.h"
+#include "agent/config_table.h"
 
 static int parse(struct config *c, const char *text, struct err *e)
 {
@@ -42,6 +43,57 @@ static void a_daemon_json_is_a_settings_file(void **state)
     assert_int_equal(c.notices.n, 1);
     assert_non_null(strstr(c.notices.v[0], "containerd is not applied"));
     config_release(&c);
+}
+
+static void default_ulimits_are_read_as_daemon_json_and_flags_have_them(void **state)
+{
+    struct config c;
+
+    (void)state;
+    config_init(&c, "ballastd");
+    assert_ok(
+        parse(&c,
+              "{\"default-ulimits\":{\"nofile\":{\"Name\":\"nofile\",\"Soft\":64,\"Hard\":128},"
+              "\"core\":{\"Soft\":-1,\"Hard\":-1}}}",
+              &e));
+    assert_int_equal(c.default_ulimits.n, 2);
+    assert_string_equal(c.default_ulimits.v[0], "nofile=64:128");
+    assert_string_equal(c.default_ulimits.v[1], "core=-1:-1");
+    config_release(&c);
+    refused("default-ulimits: {nofile: {Soft: 64}}",
+            "agent.yaml:1:27: default-ulimits.nofile: must have Soft and Hard");
+    refused(
+        "default-ulimits: {nofile: {Soft: 64, Hard: 32}}",
+        "agent.yaml:1:27: default-ulimits: ulimit soft limit must be less than or equal to hard "
+        "limit: 64 > 32");
+}
+
+static void modes_and_ids_that_cannot_be_are_refused(void **state)
+{
+    static const struct {
+        const char *text, *says;
+    } cases[] = {
+        {"default-ipc-mode: host", "IPC mode \"host\" is not supported as default value; use "
+         "\"private\" or \"shareable\" mode"},
+        {"default-cgroupns-mode: foo", "default cgroup namespace mode (foo) is invalid"},
+        {"userns-remap: a:b:c",        "invalid user/group specification in --userns-remap: \"a:b:c\""},
+        {"userns-remap: no-such-user",
+         "userns-remap: there is no user \"no-such-user\" in /etc/passwd"},
+        {"seccomp-profile: /no/such",  "opening seccomp profile (/no/such) failed: "},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct err e = ERR_INIT;
+        struct config c;
+
+        config_init(&c, "ballastd");
+        assert_ok(parse(&c, cases[i].text, &e));
+        assert_int_equal(config_security(&c, &e), -1);
+        if (strncmp(e.msg, cases[i].says, strlen(cases[i].says)) != 0)
+            fail_msg("%s: \"%s\"", cases[i].text, e.msg);
+        config_release(&c);
+    }
 }
 
 static void sources_are_read(void **state)
@@ -134,6 +186,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_daemon_json_is_a_settings_file),
+        cmocka_unit_test(default_ulimits_are_read_as_daemon_json_and_flags_have_them),
+        cmocka_unit_test(modes_and_ids_that_cannot_be_are_refused),
         cmocka_unit_test(sources_are_read),
         cmocka_unit_test(what_is_wrong_is_named_with_its_place),
         cmocka_unit_test(flags_and_file_must_not_both_say_it),
