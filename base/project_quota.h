@@ -3,8 +3,8 @@
  * (xfs and ext4, mounted with prjquota).
  *
  * A project is a number on a directory that everything made in it inherits; the limit belongs to
- * the number.  Numbers are handed out below one parent: the next one is above all that its
- * directories have.  One process at a time hands out numbers below a parent.
+ * the number.  Numbers are drawn by lot among those that the file system knows no use of, so that
+ * whoever else limits directories there keeps theirs.
  */
 #pragma once
 
@@ -15,5 +15,5 @@
 #include "base/err.h"
 
 bool project_quota_there(const char *dir);
-/* dir is a fresh (or already limited) directory two levels or one below parent; bytes > 0. */
-int project_quota_set(const char *parent, const char *dir, int64_t bytes, struct err *e) MUST_USE;
+/* What is made in dir from now on counts; bytes > 0.  Again: the limit is another one. */
+int project_quota_set(const char *dir, int64_t bytes, struct err *e) MUST_USE;

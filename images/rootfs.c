@@ -167,12 +167,12 @@ bool images_rootfs_can_limit(struct images *im)
 
 int images_rootfs_limit(struct images *im, const char *container_id, int64_t bytes, struct err *e)
 {
-    cleanup_free char *all = path_join(im->layers_root, "rw"), *dir = NULL;
+    cleanup_free char *dir = NULL;
 
     if (check_id(container_id, e))
         return -1;
     dir = rw_path(im, container_id, "");
-    return fs_mkdir_p(dir, 0711, e) || project_quota_set(all, dir, bytes, e) ? -1 : 0;
+    return fs_mkdir_p(dir, 0711, e) || project_quota_set(dir, bytes, e) ? -1 : 0;
 }
 
 int images_rootfs_describe(struct images *im, const char *image_id, const char *container_id,

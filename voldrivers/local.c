@@ -134,7 +134,7 @@ static int local_ensure(const struct vol_env *env, struct volume *v, struct err 
     data = path_join(dir, "_data");
     if ((!fs_is_dir(root) && make_dir(root, PARENT_MODE, 0, e)) ||
         make_dir(dir, PARENT_MODE, 0, e) || make_dir(data, DATA_MODE, env->owner, e) ||
-        (bytes && project_quota_set(root, data, bytes, e)))
+        (bytes && project_quota_set(data, bytes, e)))
         return -1;
     str_set(&v->mountpoint, data);
     return 0;

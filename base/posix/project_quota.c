@@ -14,14 +14,12 @@
 #include <unistd.h>
 
 #include "base/fs.h"
-#include "base/mem.h"
-#include "base/str.h"
-#include "base/sync.h"
+#include "base/id.h"
 
 #define FIRST_ID 1048576u /* far from what /etc/projid hands out */
-#define BLOCK    512      /* of fs_disk_quota, always */
-
-static struct mutex numbers = MUTEX_INIT;
+#define IDS      (1u << 30)
+#define TRIES    100
+#define BLOCK    512 /* of fs_disk_quota, always */
 
 static int quotactl_of(int fd, unsigned cmd, unsigned id, void *arg)
 {
@@ -42,31 +40,17 @@ bool project_quota_there(const char *dir)
     return fd >= 0 && quotactl_of(fd, Q_XGETQSTAT, 0, &stat) == 0 && (stat.qs_flags & on) == on;
 }
 
-static unsigned id_of(int fd)
+/* Whoever has the number has at least one inode, the directory itself. */
+static bool is_free(int fd, unsigned id)
 {
-    struct fsxattr attr;
+    struct fs_disk_quota used = {.d_version = FS_DQUOT_VERSION};
 
-    return ioctl(fd, FS_IOC_FSGETXATTR, &attr) ? 0 : attr.fsx_projid;
+    if (quotactl_of(fd, Q_XGETQUOTA, id, &used))
+        return errno == ENOENT || errno == ESRCH;
+    return !used.d_icount && !used.d_bcount && !used.d_blk_hardlimit && !used.d_blk_softlimit;
 }
 
-static unsigned max_id(const char *dir, unsigned depth, unsigned max)
-{
-    cleanup_strv struct strv names = {0};
-    cleanup_fd int fd = open_dir(dir);
-    unsigned id = fd < 0 ? 0 : id_of(fd);
-
-    max = id > max ? id : max;
-    if (fd < 0 || depth == 0 || fs_list(dir, &names, ERR_IGNORE))
-        return max;
-    for (size_t i = 0; i < names.n; i++) {
-        cleanup_free char *path = path_join(dir, names.v[i]);
-
-        max = max_id(path, depth - 1, max);
-    }
-    return max;
-}
-
-static int give_id(int fd, const char *parent, const char *dir, unsigned *id, struct err *e)
+static int give_id(int fd, const char *dir, unsigned *id, struct err *e)
 {
     struct fsxattr attr;
 
@@ -76,16 +60,21 @@ static int give_id(int fd, const char *parent, const char *dir, unsigned *id, st
         *id = attr.fsx_projid;
         return 0;
     }
-    mutex_lock(&numbers);
-    *id = attr.fsx_projid = max_id(parent, 2, FIRST_ID - 1) + 1;
-    attr.fsx_xflags |= FS_XFLAG_PROJINHERIT;
-    int r =
-        ioctl(fd, FS_IOC_FSSETXATTR, &attr) ? err_os(e, errno, "set the project of %s", dir) : 0;
-    mutex_unlock(&numbers);
-    return r;
+    for (unsigned i = 0; i < TRIES; i++) {
+        random_bytes(id, sizeof(*id));
+        *id = FIRST_ID + *id % IDS;
+        if (!is_free(fd, *id))
+            continue;
+        attr.fsx_projid = *id;
+        attr.fsx_xflags |= FS_XFLAG_PROJINHERIT;
+        if (ioctl(fd, FS_IOC_FSSETXATTR, &attr))
+            return err_os(e, errno, "set the project of %s", dir);
+        return 0;
+    }
+    return err_set(e, ERR_IO, "no project number is free for %s", dir);
 }
 
-int project_quota_set(const char *parent, const char *dir, int64_t bytes, struct err *e)
+int project_quota_set(const char *dir, int64_t bytes, struct err *e)
 {
     cleanup_fd int fd = open_dir(dir);
     struct fs_disk_quota limit = {.d_version = FS_DQUOT_VERSION,
@@ -95,7 +84,7 @@ int project_quota_set(const char *parent, const char *dir, int64_t bytes, struct
 
     if (fd < 0)
         return err_os(e, errno, "open %s", dir);
-    if (give_id(fd, parent, dir, &id, e))
+    if (give_id(fd, dir, &id, e))
         return -1;
     limit.d_id = id;
     limit.d_blk_hardlimit = limit.d_blk_softlimit = (uint64_t)(bytes + BLOCK - 1) / BLOCK;

@@ -61,6 +61,33 @@ t_info() {
     done
 }
 
+# A second agent, whose data is on a file system with project quotas.
+t_quota() {
+    modprobe -q loop
+    modprobe -q quota_v2
+    mkdir -p /q && mount -o loop,prjquota /vm/quota.img /q || no "this kernel mounts no ext4 with project quotas"
+    (ballastd -H unix:///run/q.sock --instance q --data-root /q/data --exec-root /run/q --pidfile /run/q.pid >/var/log-q 2>&1 &)
+    soon "the second agent answers" curl -sSf --unix-socket /run/q.sock http://d/_ping
+    export BALLAST_HOST=unix:///run/q.sock
+    ballast load -q -i "$(ls /vm/*busybox*.tar | head -n 1)" || no "cannot load busybox"
+    ballast volume create -o size=2m small || no "no volume with a size"
+    fill='dd if=/dev/zero of=$0 bs=1M count=5 2>/dev/null; stat -c %s $0'
+    for _ in 1 2; do # the limit is the volume's, whoever writes
+        size=$(run --rm --network none -v small:/v busybox sh -c "$fill" /v/f)
+        [ "$size" -le 2097152 ] && [ "$size" -ge 1048576 ] || no "5 MB in a volume of 2: $size"
+    done
+    size=$(run --rm --network none -v free:/v busybox sh -c "$fill" /v/f)
+    want "a volume without a limit" "$size" 5242880
+    body='{"Image":"busybox","Cmd":["sh","-c","'$(echo "$fill" | sed 's/\$0/\/f/g')'"],"HostConfig":{"NetworkMode":"none","StorageOpt":{"size":"3m"}}}'
+    id=$(curl -sS --unix-socket /run/q.sock -H 'Content-Type: application/json' -d "$body" http://d/containers/create?name=cc | cut -d'"' -f4)
+    curl -sS --unix-socket /run/q.sock -X POST "http://d/containers/$id/start"
+    curl -sS --unix-socket /run/q.sock -X POST "http://d/containers/$id/wait" >/dev/null
+    size=$(ballast logs cc)
+    [ "$size" -le 3145728 ] && [ "$size" -ge 1048576 ] || no "5 MB in a container of 3: $size"
+    ballast rm cc && ballast volume rm small free || no "cannot remove them"
+    kill "$(cat /run/q.pid)"
+}
+
 # ------------------------------------------------------------------ a container
 
 t_run_exit_code() {
