@@ -48,7 +48,7 @@ static int failure_code(const struct err *why)
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        if (strstr(why->msg, rows[i].text))
+        if (strcasestr(why->msg, rows[i].text)) /* other runtimes begin them with a capital */
             return rows[i].code;
     return 128;
 }

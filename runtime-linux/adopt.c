@@ -178,9 +178,9 @@ int adopt_list(struct runtime *rt, struct strv *ids, struct err *e)
     return fs_list(dir, ids, e);
 }
 
-/* Where a container that runs has its limits and counters. */
+/* Where a container that runs has its limits and counters.  *command: its runtime is one. */
 static int find_cgroup(struct runtime *rt, const char *id, char **cgroup, int64_t *pid,
-                       struct err *e)
+                       bool *command, struct err *e)
 {
     cleanup_free char *exec_dir = client_exec_dir(runtime_linux_of(rt), id);
     cleanup_json struct json_doc doc = {0};
@@ -195,6 +195,7 @@ static int find_cgroup(struct runtime *rt, const char *id, char **cgroup, int64_
         return err_set(e, ERR_UNSUPPORTED, "container %s has no cgroup", id);
     *cgroup = xstrdup(json_get_str(&root, "cgroup"));
     *pid = json_get_i64(&root, "pid");
+    *command = json_get_bool(&root, "command");
     return 0;
 }
 
@@ -202,40 +203,61 @@ int adopt_stats(struct runtime *rt, const char *id, bool own_network, struct con
                 struct err *e)
 {
     cleanup_free char *cgroup = NULL;
+    bool command;
     int64_t pid;
 
-    return find_cgroup(rt, id, &cgroup, &pid, e) || stats_read(cgroup, pid, own_network, out, e)
+    return find_cgroup(rt, id, &cgroup, &pid, &command, e) ||
+                   stats_read(cgroup, pid, own_network, out, e)
                ? -1
                : 0;
 }
 
-int adopt_update(struct runtime *rt, const char *id, const struct container_spec *s, struct err *e)
+/* runc takes 0 for no change and crun takes no -1, so commands get the kernel's own limit. */
+static int write_limits(const struct container_spec *s, const char *unlimited_pids, struct jsonw *w,
+                        struct err *e)
 {
-    cleanup_buf struct buf text = BUF_INIT(64 * 1024);
-    struct jsonw w = JSONW_INIT(&text);
-    cleanup_free char *path = NULL;
+    jsonw_obj(w);
+    if (oci_write_limits(s, w, e))
+        return -1;
+    if (s->pids_limit == 0) { /* no limit, which may be news */
+        jsonw_key(w, "pids");
+        jsonw_raw(w, unlimited_pids);
+    }
+    jsonw_end_obj(w);
+    return buf_check(w->b, "limits", e);
+}
+
+static int apply_limits(const char *path, const struct buf *text, struct err *e)
+{
     struct oci_resources limits;
     struct cgroup *cg = NULL;
-    int64_t pid;
     int r;
 
-    if (find_cgroup(rt, id, &path, &pid, e))
-        return -1;
-    jsonw_obj(&w);
     oci_resources_init(&limits);
-    if (oci_write_limits(s, &w, e))
-        return -1;
-    jsonw_end_obj(&w);
-    r = buf_check(&text, "limits", e) || oci_resources_parse(text.data, text.len, &limits, e) ||
-                cgroup_open(path, &cg, e)
+    r = oci_resources_parse(text->data, text->len, &limits, e) || cgroup_open(path, &cg, e) ||
+                cgroup_apply(cg, &limits, e)
             ? -1
             : 0;
-    if (r == 0 && s->pids_limit == 0) /* no limit, which may be news */
-        limits.pids_limit = 0;
-    r = r ? -1 : cgroup_apply(cg, &limits, e);
     cgroup_free(cg);
     oci_resources_release(&limits);
     return r;
+}
+
+int adopt_update(struct runtime *rt, const char *id, const struct container_spec *s, struct err *e)
+{
+    cleanup_buf struct buf text = BUF_INIT(64 * 1024), args = BUF_INIT(64 * 1024 + 100);
+    struct jsonw w = JSONW_INIT(&text);
+    cleanup_free char *path = NULL;
+    bool command;
+    int64_t pid;
+
+    if (find_cgroup(rt, id, &path, &pid, &command, e) ||
+        write_limits(s, command ? "{\"limit\":4194304}" : "{\"limit\":-1}", &w, e))
+        return -1;
+    if (!command)
+        return apply_limits(path, &text, e);
+    buf_addf(&args, "{\"resources\":%s}", text.data);
+    return client_ask_running(runtime_linux_of(rt), id, SHIM_UPDATE, &args, NULL, e);
 }
 
 int adopt_clean_lost(const struct runtime_linux *rl, const char *id, struct err *e)

@@ -260,6 +260,7 @@ int runtime_open(const struct runtime_config *cfg, struct runtime **out, struct 
     rl->data_root = xstrdup(cfg->data_root);
     rl->exec_root = xstrdup(cfg->exec_root);
     rl->shim_path = shim;
+    rl->commands = cfg->commands;
     guard_shim(rl);
     rl->watch = watch_new();
     *out = &rl->base;

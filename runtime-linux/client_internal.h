@@ -31,6 +31,7 @@ struct runtime_linux {
     char *data_root, *exec_root, *shim_path;
     int shim_fd;     /* the shim, out of containers' reach, as exe_guard.h says; -1: none */
     char *shim_exec; /* what is executed: the descriptor, or shim_path */
+    const struct runtime_commands *commands;
     struct watch *watch;
 };
 

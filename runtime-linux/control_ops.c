@@ -141,16 +141,23 @@ static int op_pids(const struct call *c, struct err *e)
 
     if (shim_require_running(s, e))
         return -1;
-    if (s->first.cgroup && cgroup_pids(s->first.cgroup, &pids, &n, e))
+    if (s->runtime->pids(s, &pids, &n, e))
         return -1;
     jsonw_key(c->reply, "pids");
     jsonw_arr(c->reply);
-    if (!s->first.cgroup)
-        jsonw_i64(c->reply, s->first.pid);
     for (size_t i = 0; i < n; i++)
         jsonw_i64(c->reply, pids[i]);
     jsonw_end_arr(c->reply);
     return 0;
+}
+
+static int op_update(const struct call *c, struct err *e)
+{
+    struct json resources = json_get(c->args, "resources");
+
+    if (shim_require_running(c->shim, e))
+        return -1;
+    return c->shim->runtime->update(c->shim, &resources, e);
 }
 
 static int op_watch(const struct call *c, struct err *e)
@@ -173,6 +180,7 @@ static int (*const ops[SHIM_OP_COUNT])(const struct call *c, struct err *e) = {
     [SHIM_EXEC] = op_exec,     [SHIM_RESIZE] = op_resize, [SHIM_EXEC_RESIZE] = op_exec_resize,
     [SHIM_SIGNAL] = op_signal, [SHIM_PAUSE] = op_pause,   [SHIM_PIDS] = op_pids,
     [SHIM_WATCH] = op_watch,   [SHIM_QUIT] = op_quit,     [SHIM_EXEC_SIGNAL] = op_exec_signal,
+    [SHIM_UPDATE] = op_update,
 };
 
 int control_run(struct shim *s, uint16_t op, const struct json *args, struct jsonw *reply,

@@ -37,14 +37,21 @@ int launch_exit_code(const struct err *e)
     "failed to create task for container: failed to create shim task: OCI runtime create failed: " \
     "runc create failed"
 
-int launch_error_wrap(struct err *e, bool exec)
+bool launch_error_bare(const struct err *e)
 {
     static const char *const bare[] = {"unable to find user", "unable to find group",
                                        "uids and gids must be"};
 
     for (size_t i = 0; i < ARRAY_LEN(bare); i++)
         if (str_starts(e->msg, bare[i]))
-            return -1;
+            return true;
+    return false;
+}
+
+int launch_error_wrap(struct err *e, bool exec)
+{
+    if (launch_error_bare(e))
+        return -1;
     if (exec)
         return err_wrap(e,
                         "OCI runtime exec failed: exec failed: unable to start container process");

@@ -64,5 +64,7 @@ int launch_exec(const struct oci_config *cfg, int64_t container_pid,
                 struct launched *out, struct err *e) MUST_USE;
 
 int launch_exit_code(const struct err *e);
-/* Puts the prefix in front, except where Docker's clients get the text bare (unknown users). */
+/* Docker's clients get the text as it is (unknown users). */
+bool launch_error_bare(const struct err *e);
+/* Puts the prefix in front, except of those. */
 int launch_error_wrap(struct err *e, bool exec);

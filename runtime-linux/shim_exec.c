@@ -145,12 +145,10 @@ static int launch(struct shim *s, const struct request *r, struct shim_exec *x, 
     merge_env(&cfg->process.env, &r->env, &env);
     if (!r->tty && stdio_prepare(&x->io, r->out, r->err, &child, e))
         return -1;
-    bad = launch_exec(cfg, s->first.pid, &spec, &child, &l, e);
+    bad = s->runtime->exec(s, cfg, &spec, &child, &l, e);
     stdio_close_child(&child);
-    if (bad) {
-        (void)launch_error_wrap(e, true);
+    if (bad)
         return -1;
-    }
     x->pid = l.pid;
     stdio_started(&x->io, l.pty_master);
     l.pty_master = -1;

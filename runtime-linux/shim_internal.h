@@ -4,6 +4,7 @@
  *     shim_main.c    arguments, lock, socket, loop
  *     supervise.c    start, exits, the end
  *     shim_exec.c    processes beside the first
+ *     shim_builtin.c, oci_command*.c   the runtime: built in, or a command
  *     control.c      connections and requests
  *     control_ops.c  what each request does
  *     stdio*.c       streams and attached clients
@@ -51,6 +52,25 @@ struct shim_exec {
 };
 
 struct conn;
+struct oci_command;
+struct shim;
+
+/* What a shim asks of a runtime.  Errors are in Docker's words. */
+struct shim_runtime {
+    /* s->first is the running process then; on failure nothing is left. */
+    int (*start)(struct shim *s, const struct oci_config *cfg, const struct launch_io *io,
+                 struct err *e);
+    int (*exec)(struct shim *s, const struct oci_config *cfg, const struct launch_exec_spec *spec,
+                const struct launch_io *io, struct launched *out, struct err *e);
+    int (*signal)(struct shim *s, int signal, struct err *e);
+    int (*freeze)(struct shim *s, bool frozen, struct err *e);
+    /* resources: "linux.resources" of the specification. */
+    int (*update)(struct shim *s, const struct json *resources, struct err *e);
+    int (*pids)(struct shim *s, int64_t **pids, size_t *n, struct err *e);
+    /* The first process is gone and all others are killed: what it keeps of them goes, too. */
+    void (*ended)(struct shim *s);
+};
+extern const struct shim_runtime shim_builtin;
 
 struct shim {
     struct loop loop;
@@ -60,6 +80,8 @@ struct shim {
     struct source listener, signals, oom;
     int64_t oom_kills; /* see cgroup_oom_take() */
     enum shim_phase phase;
+    const struct shim_runtime *runtime;
+    struct oci_command *command; /* NULL: the runtime is the built-in one */
     struct launched first;
     struct stdio io;
     struct shim_log *log;
@@ -79,6 +101,7 @@ int supervise_signal(struct shim *s, int signal, struct err *e) MUST_USE;
 int supervise_pause(struct shim *s, bool paused, struct err *e) MUST_USE;
 /* The file that says that there was a start, and what is to be killed should the shim be lost. */
 #define STARTED_FILE "started.json"
+int supervise_record(struct shim *s, const char *cgroup, struct err *e) MUST_USE;
 const char *shim_phase_name(enum shim_phase p);
 /* ERR_CONFLICT in Docker's words unless a process can be signalled or entered. */
 int shim_require_running(const struct shim *s, struct err *e) MUST_USE;

@@ -4,6 +4,8 @@
  *     ballast-shim --id ID --exec-dir DIR --data-dir DIR [--ready-fd N]
  *                  [--tty] [--open-stdin] [--stdin-once]
  *
+ *     docker-init -- COMMAND...
+ *
  * Started by the agent, it outlives it.  It takes the lock, listens, and says so by closing the
  * ready descriptor; what went wrong before that is written there as text.  One thread, one loop.
  */
@@ -21,6 +23,8 @@
 #include "base/mem.h"
 #include "base/time.h"
 #include "runtime-linux/exe_guard.h"
+#include "runtime-linux/launch_internal.h"
+#include "runtime-linux/oci_command.h"
 #include "runtime-linux/shim_internal.h"
 #include "runtime-linux/shim_lock.h"
 #include "runtime-linux/shim_memory.h"
@@ -134,6 +138,7 @@ static void tear_down(struct shim *s)
 {
     control_drop_all(s);
     stdio_release(&s->io);
+    oci_command_drop(s);
     loop_drop(&s->loop, &s->signals);
     loop_close(&s->loop);
 }
@@ -168,12 +173,32 @@ static void say_not_ready(int fd, const struct err *e)
     log_error("shim does not start", "reason=%s", log_quote(e->msg));
 }
 
+/* In a container whose runtime is a command: what the built-in one does without a program. */
+static int be_init(char **argv)
+{
+    char **command = argv + 1;
+
+    if (*command && str_eq(*command, "--"))
+        command++;
+    if (!*command) {
+        log_error("docker-init ends", "reason=%s", "no command");
+        return 1;
+    }
+    reaper_split(isatty(STDIN_FILENO));
+    execvp(*command, command);
+    log_error("docker-init: exec failed", "command=%s reason=%s", log_quote(*command),
+              strerror(errno));
+    return errno == ENOENT ? 127 : 126;
+}
+
 int main(int argc, char **argv)
 {
     struct options o = {.ready_fd = -1};
     struct shim shim = {0};
     struct err e = ERR_INIT;
 
+    if (argv[0] && str_eq(path_base(argv[0]), "docker-init"))
+        return be_init(argv);
     shim_memory_init();
     if (exe_guard(argv, &e) || parse(argc, argv, &o, &e)) {
         log_error("shim does not start", "reason=%s", log_quote(e.msg));

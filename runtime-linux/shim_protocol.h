@@ -30,7 +30,7 @@
 
 enum shim_op {
     SHIM_STATE = 1, /* -> phase, pid, exit_code, oom_killed, started_ns, finished_ns */
-    SHIM_START,     /* log_driver, log_path, log_opts -> pid */
+    SHIM_START,     /* log_driver, log_path, log_opts, runtime -> pid */
     SHIM_ATTACH,    /* in, out, err -> stream */
     SHIM_EXEC,      /* see exec_request.h -> pid, then stream */
     SHIM_RESIZE,    /* rows, cols */
@@ -41,6 +41,7 @@ enum shim_op {
     SHIM_WATCH,  /* -> events */
     SHIM_QUIT,   /* a container that was not started: the shim ends */
     SHIM_EXEC_SIGNAL, /* id, signal */
+    SHIM_UPDATE,      /* resources; of a container whose runtime is a command */
     SHIM_OP_COUNT,
     SHIM_EVENT = 100, /* event: "changed", "exit", "exec_exit" (exec_id, exit_code),
                         "log_lost" (lines, reason) */

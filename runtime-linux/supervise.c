@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/time.h"
+#include "runtime-linux/oci_command.h"
 #include "runtime-linux/shim_internal.h"
 #include "runtime-linux/shim_memory.h"
 
@@ -171,7 +172,7 @@ static void end_oom(struct shim *s)
 }
 
 /* What somebody needs to clean up after a shim that was killed. */
-static int write_started(struct shim *s, struct err *e)
+int supervise_record(struct shim *s, const char *cgroup, struct err *e)
 {
     cleanup_free char *path = path_join(s->exec_dir, STARTED_FILE);
     cleanup_buf struct buf json = BUF_INIT(8192);
@@ -180,7 +181,8 @@ static int write_started(struct shim *s, struct err *e)
     jsonw_obj(&w);
     jsonw_ki64(&w, "pid", s->first.pid);
     jsonw_ki64(&w, "started_ns", s->record.started_ns);
-    jsonw_kstr(&w, "cgroup", s->first.cgroup ? cgroup_path(s->first.cgroup) : "");
+    jsonw_kstr(&w, "cgroup", cgroup ? cgroup : "");
+    jsonw_kbool(&w, "command", s->command != NULL);
     jsonw_end_obj(&w);
     return fs_write_atomic(path, json.data, json.len, 0600, false, e);
 }
@@ -188,6 +190,7 @@ static int write_started(struct shim *s, struct err *e)
 static int launch(struct shim *s, const struct json *args, struct err *e)
 {
     cleanup_free char *path = path_join(s->exec_dir, CONFIG_FILE);
+    struct json runtime = json_get(args, "runtime");
     cleanup_oci_config struct oci_config *cfg = NULL;
     struct launch_io child = {-1, -1, -1, true};
     int r;
@@ -201,13 +204,29 @@ static int launch(struct shim *s, const struct json *args, struct err *e)
         cfg->process.console_height = s->rows;
         cfg->process.console_width = s->cols;
     }
+    if (json_exists(&runtime) && oci_command_use(s, &runtime, e))
+        return -1;
     if (!s->tty && stdio_prepare(&s->io, true, true, &child, e))
         return -1;
-    r = launch_container(cfg, &child, &s->first, e);
+    r = s->runtime->start(s, cfg, &child, e);
     stdio_close_child(&child);
-    if (r)
-        (void)launch_error_wrap(e, false);
     return r;
+}
+
+/* As before: the same shim takes another try. */
+static void forget_start(struct shim *s)
+{
+    cleanup_free char *started = path_join(s->exec_dir, STARTED_FILE);
+
+    stdio_abandon(&s->io);
+    shim_log_close(s->log);
+    s->log = NULL;
+    launched_release(&s->first);
+    s->first = LAUNCHED_INIT;
+    if (s->command)
+        (void)!fs_remove(started, ERR_IGNORE); /* what is left would be cleaned up, to no effect */
+    oci_command_drop(s);
+    shim_memory_trim();
 }
 
 int supervise_start(struct shim *s, const struct json *args, struct err *e)
@@ -218,12 +237,7 @@ int supervise_start(struct shim *s, const struct json *args, struct err *e)
         return err_set(e, ERR_CONFLICT, "container %s was started already", s->id);
     s->ephemeral = json_get_bool(args, "ephemeral");
     if (launch(s, args, e)) {
-        stdio_abandon(&s->io);
-        shim_log_close(s->log);
-        s->log = NULL;
-        launched_release(&s->first);
-        s->first = LAUNCHED_INIT;
-        shim_memory_trim();
+        forget_start(s);
         return -1;
     }
     loop_timer_clear(&s->loop, &s->idle);
@@ -231,7 +245,7 @@ int supervise_start(struct shim *s, const struct json *args, struct err *e)
     s->record.started_ns = time_wall_ns();
     watch_oom(s);
     /* Without the file a lost shim looks like one that was never started; no reason to fail. */
-    if (write_started(s, &ignored))
+    if (supervise_record(s, s->first.cgroup ? cgroup_path(s->first.cgroup) : NULL, &ignored))
         log_warn("start is not recorded", "reason=%s", log_quote(ignored.msg));
     stdio_started(&s->io, s->first.pty_master);
     s->first.pty_master = -1;
@@ -246,20 +260,14 @@ int supervise_signal(struct shim *s, int signal, struct err *e)
 {
     if (shim_require_running(s, e))
         return -1;
-    /* Our own child, not reaped yet: the number is its own.  (And never -1, which is everybody.) */
-    if (s->first.pid <= 1 || kill((pid_t)s->first.pid, signal))
-        return err_os(e, errno, "send signal %d to container %s", signal, s->id);
-    return 0;
+    return s->runtime->signal(s, signal, e);
 }
 
 int supervise_pause(struct shim *s, bool paused, struct err *e)
 {
     if (shim_require_running(s, e))
         return -1;
-    if (!s->first.cgroup)
-        return err_set(e, ERR_UNSUPPORTED, "container %s has no cgroup and cannot be paused",
-                       s->id);
-    if (cgroup_freeze(s->first.cgroup, paused, e))
+    if (s->runtime->freeze(s, paused, e))
         return -1;
     s->phase = paused ? SHIM_PAUSED : SHIM_RUNNING;
     control_event(s, "changed", NULL, 0);
@@ -300,6 +308,7 @@ static void first_process_ended(struct shim *s, int exit_code)
     if (cg && cgroup_kill(cg, &e))
         log_warn("processes of the container cannot be killed", "reason=%s", log_quote(e.msg));
     shim_exec_end_all(s);
+    s->runtime->ended(s);
     stdio_drain(&s->io);
     shim_log_close(s->log);
     s->log = NULL;
@@ -325,8 +334,8 @@ static void reap(struct shim *s)
         if (pid == s->first.pid) {
             first = true;
             first_status = status;
-        } else {
-            shim_exec_reaped(s, pid, code_of(status));
+        } else if (!shim_exec_reaped(s, pid, code_of(status))) {
+            oci_command_reaped(s, pid);
         }
     }
     if (first)
@@ -347,6 +356,7 @@ static void on_signal(void *owner, uint32_t events)
 void supervise_init(struct shim *s, bool tty, bool open_stdin, bool stdin_once)
 {
     s->tty = tty;
+    s->runtime = &shim_builtin;
     s->first = LAUNCHED_INIT;
     s->record.started_ns = s->record.finished_ns = TIME_ZERO;
     stdio_init(&s->io, &s->loop, tty, open_stdin, stdin_once);
