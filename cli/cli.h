@@ -66,7 +66,7 @@ extern const struct command *const commands[]; /* NULL ends */
 /* Each file of commands exports its rows. */
 extern const struct command cmd_apply, cmd_plan, cmd_diff, cmd_status, cmd_remove, cmd_suspend,
     cmd_resume;
-extern const struct command cmd_ps, cmd_logs, cmd_stop, cmd_start, cmd_rm, cmd_explain;
+extern const struct command cmd_ps, cmd_logs, cmd_stop, cmd_start, cmd_rm, cmd_explain, cmd_stats;
 extern const struct command cmd_run, cmd_exec;
 extern const struct command cmd_cp, cmd_export, cmd_commit;
 extern const struct command cmd_images, cmd_pull, cmd_load, cmd_volume;

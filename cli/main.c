@@ -11,7 +11,7 @@
 /* clang-format off */
 const struct command *const commands[] = {
     &cmd_apply, &cmd_plan, &cmd_diff, &cmd_status, &cmd_suspend, &cmd_resume, &cmd_remove,
-    &cmd_ps, &cmd_run, &cmd_exec, &cmd_logs, &cmd_start, &cmd_stop, &cmd_rm, &cmd_explain,
+    &cmd_ps, &cmd_run, &cmd_exec, &cmd_logs, &cmd_start, &cmd_stop, &cmd_rm, &cmd_explain, &cmd_stats,
     &cmd_cp, &cmd_export, &cmd_commit,
     &cmd_images, &cmd_pull, &cmd_load, &cmd_volume,
     &cmd_events, &cmd_version, &cmd_doctor,
