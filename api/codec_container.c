@@ -616,7 +616,6 @@ static const struct endpoint *default_endpoint(const struct container *c)
 static void write_legacy_network(struct jsonw *w, const struct container *c)
 {
     const struct endpoint *ep = default_endpoint(c);
-    const char *wanted = c->spec->mac_address ? c->spec->mac_address : "";
 
     jsonw_kbool(w, "HairpinMode", false);
     jsonw_kstr(w, "LinkLocalIPv6Address", "");
@@ -632,7 +631,7 @@ static void write_legacy_network(struct jsonw *w, const struct container *c)
     jsonw_kstr(w, "IPAddress", ep ? ep->ipv4 : "");
     jsonw_ki64(w, "IPPrefixLen", ep ? ep->prefix_len : 0);
     jsonw_kstr(w, "IPv6Gateway", "");
-    jsonw_kstr(w, "MacAddress", ep ? ep->mac : wanted);
+    jsonw_kstr(w, "MacAddress", ep ? ep->mac : "");
 }
 
 static void write_network_settings(struct jsonw *w, const struct codec *k,

@@ -17,8 +17,6 @@ static void settle_network(struct container_spec *s)
         if (str_eq(ec->network, s->network_mode))
             of_mode = ec;
     }
-    if (of_mode && str_empty(s->mac_address) && !str_empty(of_mode->mac))
-        str_set(&s->mac_address, of_mode->mac); /* where older clients look for it */
     if (str_empty(s->mac_address) || s->network_disabled || str_eq(s->network_mode, "host") ||
         str_eq(s->network_mode, "none") || str_starts(s->network_mode, "container:"))
         return;

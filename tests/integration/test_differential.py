@@ -22,7 +22,6 @@ ACCEPTED = [
     ("create_refused", "create: (no image|hostname|exposed port|exposed protocol|bound protocol|network of no container|userns mode|log size"
      "|log files|dns|ulimit|ulimit order|device rule|device request|device count and ids|privileged and remapped|unknown network)", "status",
      "Refused at create, not at start"),
-    ("create_refused", "create: (security option|security value|no new privileges|system paths)", "status", "Wrong arguments are 400"),
     ("life", r".*stop\?signal=NOPE", "status", "Wrong arguments are 400"),
     ("start_fails", ".*/f-(user|group|device|sysctl)/start", "status", "Wrong arguments are 400"),
     ("start_fails", ".*/create.*=f-cwd|POST /containers/f-cwd/start.*", "status|calls", "The working directory"),
@@ -32,6 +31,7 @@ ACCEPTED = [
     ("networks", "POST /networks/create", r"\$\.message", "Words of Go's library"),
     ("networks", "GET /networks.*", r"\$(\[0\])?\.IPAM\.(Config\[0\]\.Gateway|Options)", "The gateway of a network is shown"),
     ("images", "POST /images/create", "status", "Wrong arguments are 400"),
+    ("inspect_.*", ".*/mac/json", r"\$\.(Config|NetworkSettings)\.MacAddress", "A hardware address is that of an endpoint"),
     ("events", ".*", r"\$\.(network|volume)", "A restart takes nothing away"),
     ("commits", ".*/json", r"\$\.DockerVersion", "The engine's version"),
 ]
