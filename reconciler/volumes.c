@@ -264,7 +264,8 @@ static int make(struct engine *g, struct volume *v, struct err *e)
     const struct vol_driver_ops *d;
 
     if (str_empty(v->driver)) {
-        cleanup_volume struct volume *found = ask_plugins(g, v->name);
+        /* Nobody knows a name that was just made up. */
+        cleanup_volume struct volume *found = v->anonymous ? NULL : ask_plugins(g, v->name);
 
         str_set(&v->driver, found ? found->driver : "local");
     }
