@@ -187,7 +187,7 @@ static void an_upload_goes_in_chunks(void **state)
     (void)state;
     agent_start(&a, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     target_init(&t, "/images/load");
-    assert_ok(client_upload(&cli, &t, "application/x-tar", three_parts, &left, &r, &e));
+    assert_ok(client_upload(&cli, "POST", &t, "application/x-tar", three_parts, &left, &r, &e));
     agent_end(&a);
     assert_string_equal(a.asked.data, "POST /v1.51/images/load partpartpart");
     buf_release(&a.asked);
