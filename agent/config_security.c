@@ -119,7 +119,7 @@ static int own_directory(struct config *c, struct err *e)
 
 static int remap(struct config *c, struct err *e)
 {
-    cleanup_free char *user = NULL, *group = NULL, *user_name = NULL, *group_name = NULL;
+    cleanup_free char *user = NULL, *user_name = NULL, *group_name = NULL;
     const char *colon = strchr(c->userns_remap, ':');
     int64_t uid, gid, gid_base, gid_count;
 

@@ -63,7 +63,7 @@ int container_create_one(struct request *rq, struct err *e)
     make.spec = spec;
     if (containers_create(rq->engine, &make, &id, &warnings, e))
         return -1;
-    if (!str_empty(spec->mac_address) && request_shape(rq, SHAPE_ENDPOINT_MAC))
+    if (!str_empty(json_get_str(&body, "MacAddress")) && request_shape(rq, SHAPE_ENDPOINT_MAC))
         strv_add(&warnings, "The container-wide MacAddress field is now deprecated. It should be "
                             "specified in EndpointsConfig instead.");
     return reply_created(rq, id, &warnings, e);

@@ -89,13 +89,13 @@ static int check_security_opt(const char *opt, struct err *e)
     if (strcmp(opt, "no-new-privileges") == 0)
         return 0;
     if (!opt[n])
-        return err_set(e, ERR_INTERNAL, "invalid --security-opt 1: \"%.200s\"", opt);
+        return err_set(e, ERR_INVALID, "invalid --security-opt 1: \"%.200s\"", opt);
     for (size_t i = 0; i < ARRAY_LEN(security_options); i++)
         if (strlen(security_options[i].name) == n &&
             strncmp(opt, security_options[i].name, n) == 0 &&
             (!security_options[i].boolean || is_bool(opt + n + 1)))
             return 0;
-    return err_set(e, ERR_INTERNAL, "invalid --security-opt 2: \"%.200s\"", opt);
+    return err_set(e, ERR_INVALID, "invalid --security-opt 2: \"%.200s\"", opt);
 }
 
 /* ------------------------------------------------------------ namespaces */
