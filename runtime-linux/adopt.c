@@ -9,6 +9,9 @@
  *   3. exit.json                      EXITED; the shim released the lock after writing it
  *   4. started.json                   EXITED and lost: the shim was killed, its container with it
  *   5. nothing                        ABSENT
+ *
+ * Who comes to step 4 ends the container in the shim's place, under its lock, and writes exit.json:
+ * to all that look later it ended then, and once.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -84,51 +87,95 @@ static int read_started(const char *exec_dir, struct json_doc *out, struct err *
     return json_parse(text.data, text.len, out, e) ? err_wrap(e, "%s", path) : 0;
 }
 
-/* Steps 3 to 5. */
-static int look_at_files(const struct runtime_linux *rl, const char *id,
-                         struct container_observed *out, struct err *e)
+static void tell_exit(const struct exit_record *r, struct container_observed *out)
+{
+    out->phase = CONTAINER_EXITED;
+    out->lost = r->lost;
+    out->exit_code = r->exit_code;
+    out->oom_killed = r->oom_killed;
+    out->ooms = r->ooms;
+    out->started_ns = r->started_ns;
+    out->finished_ns = r->finished_ns;
+}
+
+/* Step 3.  ERR_NOT_FOUND: there is no record. */
+static int look_at_exit(const char *data_dir, struct container_observed *out, struct err *e)
+{
+    struct exit_record r = {0};
+
+    if (exit_record_read(data_dir, &r, e) == 0) {
+        tell_exit(&r, out);
+        return 0;
+    }
+    if (e->kind != ERR_INVALID)
+        return -1;
+    /* The power went before the disk had it: as good as lost. */
+    log_warn("exit record is damaged", "reason=%s", log_quote(e->msg));
+    r = (struct exit_record){
+        .exit_code = LOST_CODE, .lost = true, .finished_ns = exit_record_time(data_dir)};
+    r.started_ns = out->started_ns;
+    tell_exit(&r, out);
+    return 0;
+}
+
+/* Under the shim's lock: see the top.  ERR_NOT_FOUND: there was no start. */
+static int end_lost(const struct runtime_linux *rl, const char *id, const char *data_dir,
+                    struct container_observed *out, struct err *e)
 {
     cleanup_free char *exec_dir = client_exec_dir(rl, id);
-    cleanup_free char *data_dir = client_data_dir(rl, id);
+    struct exit_record r = {.exit_code = LOST_CODE, .lost = true};
     cleanup_json struct json_doc doc = {0};
-    struct exit_record r;
     struct err why = ERR_INIT;
     struct json root;
 
-    if (exit_record_read(data_dir, &r, &why) == 0) {
-        out->phase = CONTAINER_EXITED;
-        out->exit_code = r.exit_code;
-        out->oom_killed = r.oom_killed;
-        out->ooms = r.ooms;
-        out->started_ns = r.started_ns;
-        out->finished_ns = r.finished_ns;
-        return 0;
-    }
-    if (why.kind == ERR_INVALID) { /* the power went before the disk had it: as good as lost */
-        log_warn("exit record is damaged", "reason=%s", log_quote(why.msg));
-        out->phase = CONTAINER_EXITED;
-        out->lost = true;
-        out->exit_code = LOST_CODE;
-        out->finished_ns = exit_record_time(data_dir);
-        return 0;
-    }
+    if (look_at_exit(data_dir, out, &why) == 0)
+        return 0; /* somebody else was at it */
     if (why.kind != ERR_NOT_FOUND) {
         *e = why;
         return -1;
     }
-    if (read_started(exec_dir, &doc, &why)) {
-        if (why.kind == ERR_NOT_FOUND)
-            return 0; /* ABSENT */
-        *e = why;
+    if (read_started(exec_dir, &doc, e) || adopt_clean_lost(rl, id, e))
         return -1;
-    }
     root = json_root(&doc);
-    out->phase = CONTAINER_EXITED;
-    out->lost = true;
-    out->exit_code = LOST_CODE;
-    out->started_ns = json_get_i64(&root, "started_ns");
-    out->finished_ns = time_wall_ns(); /* nobody knows; it is over now at the latest */
-    return adopt_clean_lost(rl, id, e);
+    r.started_ns = json_get_i64(&root, "started_ns");
+    r.finished_ns = time_wall_ns(); /* nobody knows; it is over now at the latest */
+    if (exit_record_write(data_dir, &r, true, &why))
+        log_warn("the end of a lost container is not recorded", "reason=%s", log_quote(why.msg));
+    tell_exit(&r, out);
+    return 0;
+}
+
+/* Steps 3 to 5.  *presence becomes SHIM_BUSY when another looks at the same. */
+static int look_at_files(const struct runtime_linux *rl, const char *id,
+                         enum shim_presence *presence, struct container_observed *out,
+                         struct err *e)
+{
+    cleanup_free char *exec_dir = client_exec_dir(rl, id);
+    cleanup_free char *data_dir = client_data_dir(rl, id);
+    cleanup_free char *started = path_join(exec_dir, STARTED_FILE);
+    cleanup_fd int dir = -1, lock = -1;
+    int code;
+
+    if (look_at_exit(data_dir, out, e) == 0)
+        return 0;
+    if (e->kind != ERR_NOT_FOUND)
+        return -1;
+    *e = ERR_INIT;
+    if (!fs_exists(started))
+        return 0; /* ABSENT */
+    dir = open(exec_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0)
+        return errno == ENOENT ? 0 : err_os(e, errno, "open %s", exec_dir);
+    code = shim_lock_take(dir, &lock);
+    if (code == EAGAIN) {
+        *presence = SHIM_BUSY;
+        return 0;
+    }
+    if (code)
+        return err_os(e, code, "lock %s", exec_dir);
+    if (end_lost(rl, id, data_dir, out, e) && e->kind != ERR_NOT_FOUND)
+        return -1;
+    return 0;
 }
 
 int adopt_look(const struct runtime_linux *rl, const char *id, enum shim_presence *presence,
@@ -149,7 +196,7 @@ int adopt_look(const struct runtime_linux *rl, const char *id, enum shim_presenc
         return err_wrap(e, "container %s", id);
     }
     *presence = lock_held(exec_dir) ? SHIM_BUSY : SHIM_NONE;
-    return *presence == SHIM_BUSY ? 0 : look_at_files(rl, id, out, e);
+    return *presence == SHIM_BUSY ? 0 : look_at_files(rl, id, presence, out, e);
 }
 
 int adopt_observe(struct runtime *rt, const char *id, struct container_observed *out, struct err *e)

@@ -21,6 +21,7 @@ int exit_record_write(const char *data_dir, const struct exit_record *r, bool du
     jsonw_obj(&w);
     jsonw_ki64(&w, "exit_code", r->exit_code);
     jsonw_kbool(&w, "oom_killed", r->oom_killed);
+    jsonw_kbool(&w, "lost", r->lost);
     jsonw_ki64(&w, "ooms", r->ooms);
     jsonw_ki64(&w, "started_ns", r->started_ns);
     jsonw_ki64(&w, "finished_ns", r->finished_ns);
@@ -46,6 +47,7 @@ int exit_record_read(const char *data_dir, struct exit_record *out, struct err *
     root = json_root(&doc);
     out->exit_code = (int)json_get_i64(&root, "exit_code");
     out->oom_killed = json_get_bool(&root, "oom_killed");
+    out->lost = json_get_bool(&root, "lost");
     out->ooms = json_get_i64(&root, "ooms");
     out->started_ns = json_get_i64(&root, "started_ns");
     out->finished_ns = json_get_i64(&root, "finished_ns");

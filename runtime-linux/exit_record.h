@@ -15,6 +15,7 @@
 struct exit_record {
     int exit_code; /* 128+n for signal n */
     bool oom_killed;
+    bool lost; /* its shim was killed, and who has found that wrote this */
     int64_t ooms;
     int64_t started_ns, finished_ns;
 };

@@ -360,9 +360,11 @@ def test_a_paused_container_dies_with_its_shim(clean):
     wait_for("it is known", lambda: status(clean, "frozen") == "exited")
 
 
-def test_a_lost_container_starts_again_by_its_policy(clean):
-    clean.docker("run", "-d", "--restart", "always", "--name", "phoenix", "busybox", "sleep", "1000")
+@pytest.mark.parametrize("runtime", [[], ["--runtime", "ballast"]])
+def test_a_lost_container_starts_again_by_its_policy(clean, runtime):
+    clean.docker("run", "-d", *runtime, "--restart", "always", "--name", "phoenix", "busybox", "sleep", "1000")
     first = pid_of(clean, "phoenix")
+    clean.docker("pause", "phoenix")
     os.kill(shim_of(clean, "phoenix"), signal.SIGKILL)
     wait_for("the next life", lambda: pid_of(clean, "phoenix") not in (0, first))
     wait_for("the old one is gone", lambda: not alive(first))

@@ -451,6 +451,9 @@ static void a_killed_shim_takes_its_container_along_and_is_told_as_lost(void **s
     assert_true(o.lost);
     assert_int_equal(o.exit_code, 137);
     assert_true(o.started_ns > 0);
+    time_sleep_ms(2);
+    assert_int_equal(box_look(&b).finished_ns, o.finished_ns); /* it ended once */
+    assert_true(box_look(&b).lost);
     for (int i = 0; i < 400 && changes(&f->events, b.c->id) == heard; i++)
         time_sleep_ms(5);
     assert_true(changes(&f->events, b.c->id) > heard);
