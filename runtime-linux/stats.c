@@ -104,6 +104,13 @@ static uint64_t read_key(const char *dir, const char *file, const char *key)
     return v < 0 ? 0 : (uint64_t)v;
 }
 
+static const char *next_line(const char *line)
+{
+    const char *end = strchr(line, '\n');
+
+    return end ? end + 1 : NULL;
+}
+
 /* ------------------------------------------------------------------ memory */
 
 static bool listed(const char *const *names, const char *key, size_t len)
@@ -118,7 +125,7 @@ void stats_parse_memory(const char *text, bool v2, struct container_stats *out)
 {
     const char *const *names = v2 ? v2_memory : v1_memory;
 
-    for (const char *line = text; line && *line; line = strchr(line, '\n'), line += line != NULL) {
+    for (const char *line = text; line && *line; line = next_line(line)) {
         size_t len = strcspn(line, " \n");
         struct memory_count *m;
 
@@ -237,7 +244,7 @@ static void add_count(struct blkio_list *to, uint64_t major, uint64_t minor, con
 /* v1: "8:0 Read 4096" or "8:0 4096"; the sum at the end has no device. */
 void stats_parse_blkio(const char *text, struct blkio_list *out)
 {
-    for (const char *line = text; line && *line; line = strchr(line, '\n'), line += line != NULL) {
+    for (const char *line = text; line && *line; line = next_line(line)) {
         uint64_t major, minor, value;
         char op[16] = "";
 
@@ -261,7 +268,7 @@ void stats_parse_io(const char *text, struct container_stats *out)
         {" wios=",   "write", BLKIO_SERVICED     },
     };
 
-    for (const char *line = text; line && *line; line = strchr(line, '\n'), line += line != NULL) {
+    for (const char *line = text; line && *line; line = next_line(line)) {
         cleanup_free char *one = str_printf("%.*s", (int)strcspn(line, "\n"), line);
         uint64_t major, minor;
 
@@ -317,7 +324,7 @@ static void read_blkio(const struct cgroup *cg, struct container_stats *out)
 
 void stats_parse_net_dev(const char *text, struct container_stats *out)
 {
-    for (const char *line = text; line && *line; line = strchr(line, '\n'), line += line != NULL) {
+    for (const char *line = text; line && *line; line = next_line(line)) {
         struct interface_stats s = {0};
 
         if (sscanf(line,
