@@ -75,7 +75,7 @@ struct service_in {
     struct container_spec *spec;
     struct service_extra *x;
     struct kvs env_files, env, label_files, labels;
-    char *restart, *deploy_restart;                    /* as written */
+    char *restart, *deploy_restart;                             /* as written */
     int64_t deploy_attempts, deploy_delay_ns, deploy_window_ns; /* of deploy; 0: not set */
     int64_t limit_memory, limit_pids;
     double cpus, limit_cpus;

@@ -105,7 +105,7 @@ static int start_failed(struct engine *g, struct container **c, int64_t generati
         return -1;
     if (!by_policy)
         waits_wake(g, *c, false, false); /* not the next exit's: there was none */
-    queue_container(g, (*c)->id, 0); /* --rm removes it; the policy waits for its time */
+    queue_container(g, (*c)->id, 0);     /* --rm removes it; the policy waits for its time */
     *e = *why;
     return START_FAILED;
 }

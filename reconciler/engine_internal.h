@@ -30,7 +30,7 @@ struct live {
     char *started_by;      /* of the start under way */
     bool remove_volumes;
     bool restart;                   /* the stop under way is the first half of a restart */
-    bool joined; /* its networks, since this agent runs */
+    bool joined;                    /* its networks, since this agent runs */
     bool limits_changed;            /* by an update that the kernel does not know of yet */
     bool anew;                      /* of that: restarts are counted from 0 again */
     struct container_stats *sample; /* the last one taken; NULL: none yet */

@@ -35,11 +35,11 @@ enum shim_op {
     SHIM_EXEC,      /* see exec_request.h -> pid, then stream */
     SHIM_RESIZE,    /* rows, cols */
     SHIM_EXEC_RESIZE,
-    SHIM_SIGNAL, /* signal */
-    SHIM_PAUSE,  /* paused */
-    SHIM_PIDS,   /* -> pids */
-    SHIM_WATCH,  /* -> events */
-    SHIM_QUIT,   /* a container that was not started: the shim ends */
+    SHIM_SIGNAL,      /* signal */
+    SHIM_PAUSE,       /* paused */
+    SHIM_PIDS,        /* -> pids */
+    SHIM_WATCH,       /* -> events */
+    SHIM_QUIT,        /* a container that was not started: the shim ends */
     SHIM_EXEC_SIGNAL, /* id, signal */
     SHIM_UPDATE,      /* resources; of a container whose runtime is a command */
     SHIM_OP_COUNT,

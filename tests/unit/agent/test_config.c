@@ -73,13 +73,13 @@ static void modes_and_ids_that_cannot_be_are_refused(void **state)
     static const struct {
         const char *text, *says;
     } cases[] = {
-        {"default-ipc-mode: host", "IPC mode \"host\" is not supported as default value; use "
-         "\"private\" or \"shareable\" mode"},
-        {"default-cgroupns-mode: foo", "default cgroup namespace mode (foo) is invalid"},
-        {"userns-remap: a:b:c",        "invalid user/group specification in --userns-remap: \"a:b:c\""},
+        {"default-ipc-mode: host",     "IPC mode \"host\" is not supported as default value; use "
+                                   "\"private\" or \"shareable\" mode"},
+        {"default-cgroupns-mode: foo", "default cgroup namespace mode (foo) is invalid"                 },
+        {"userns-remap: a:b:c",        "invalid user/group specification in --userns-remap: \"a:b:c\""  },
         {"userns-remap: no-such-user",
-         "userns-remap: there is no user \"no-such-user\" in /etc/passwd"},
-        {"seccomp-profile: /no/such",  "opening seccomp profile (/no/such) failed: "},
+         "userns-remap: there is no user \"no-such-user\" in /etc/passwd"                               },
+        {"seccomp-profile: /no/such",  "opening seccomp profile (/no/such) failed: "                    },
     };
 
     (void)state;
