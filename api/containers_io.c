@@ -1,4 +1,4 @@
-/* containers_io: attach, logs, resize, top: what carries a container's output. */
+/* containers_io: attach, resize, top: what carries a container's output while it runs. */
 #include <string.h>
 
 #include "api/conn.h"
@@ -11,121 +11,6 @@
 #include "base/time.h"
 #include "core/log_driver.h"
 #include "reconciler/engine.h"
-
-/* -------------------------------------------------------------------- logs */
-
-#define LOG_BATCH (32 * 1024)
-#define LOG_MAX   (LOG_BATCH + LOG_LINE_MAX + 256)
-
-struct log_reply {
-    struct request *rq;
-    struct buf out;
-    bool raw;      /* a terminal's log has no frames */
-    bool hijacked; /* attach?logs=1 */
-    bool timestamps, details, follow;
-};
-
-static int flush_logs(struct log_reply *r, struct err *e)
-{
-    int rc = r->hijacked ? hijack_write(r->rq, r->out.data, r->out.len, e)
-                         : res_write(r->rq, r->out.data, r->out.len, e);
-
-    buf_reset(&r->out);
-    return rc;
-}
-
-/* One line is one frame, so that a client never sees a header cut in two. */
-static int add_line(void *arg, const struct log_line *line, struct err *e)
-{
-    struct log_reply *r = arg;
-    char time[TIME_TEXT_MAX], stamp[TIME_TEXT_MAX + 2] = "";
-    unsigned char head[FRAME_HEADER];
-    int stamp_len = 0;
-
-    if (r->timestamps) {
-        time_format_fixed(line->unix_ns, time);
-        stamp_len = snprintf(stamp, sizeof(stamp), "%s ", time);
-    }
-    /* The drivers keep no attributes: their field is there, and empty. */
-    if (r->details)
-        stamp[stamp_len++] = ' ';
-    if (!r->raw) {
-        frame_header(head, line->from_stderr ? FRAME_STDERR : FRAME_STDOUT,
-                     (size_t)stamp_len + line->len + (line->partial ? 0 : 1));
-        buf_add(&r->out, head, sizeof(head));
-    }
-    buf_add(&r->out, stamp, (size_t)stamp_len);
-    buf_add(&r->out, line->bytes, line->len);
-    if (!line->partial)
-        buf_add(&r->out, "\n", 1);
-    if (r->follow || r->out.len >= LOG_BATCH)
-        return flush_logs(r, e);
-    return 0;
-}
-
-static int send_logs(struct log_reply *r, const char *id, const struct log_read_opts *o,
-                     struct err *e)
-{
-    int rc;
-
-    r->out = BUF_INIT(LOG_MAX);
-    rc = containers_logs(r->rq->engine, id, o, r->rq->cancel, add_line, r, e);
-    if (!rc)
-        rc = flush_logs(r, e);
-    buf_release(&r->out);
-    return rc;
-}
-
-static int log_options(const struct request *rq, struct log_read_opts *o, struct err *e)
-{
-    const char *tail = query_str(rq, "tail");
-
-    *o = (struct log_read_opts){
-        .since_ns = TIME_ZERO,
-        .until_ns = TIME_ZERO,
-        .tail = -1,
-        .out = query_bool(rq, "stdout", false),
-        .err = query_bool(rq, "stderr", false),
-        .follow = query_bool(rq, "follow", false),
-    };
-    if (!o->out && !o->err)
-        return err_set(e, ERR_INVALID, "Bad parameters: you must choose at least one stream");
-    if (query_time(rq, "since", &o->since_ns, e) || query_time(rq, "until", &o->until_ns, e))
-        return -1;
-    if (o->since_ns == 0)
-        o->since_ns = TIME_ZERO;
-    if (o->until_ns == 0)
-        o->until_ns = TIME_ZERO;
-    if (parse_i64(tail, 0, INT64_MAX, "tail", &o->tail, ERR_IGNORE))
-        o->tail = -1; /* "all", and whatever else is no number */
-    return 0;
-}
-
-int container_logs(struct request *rq, struct err *e)
-{
-    struct log_reply r = {.rq = rq};
-    cleanup_container struct container *c = NULL;
-    const struct log_driver_ops *driver;
-    struct log_read_opts o;
-
-    if (log_options(rq, &o, e) || containers_find(rq->engine, rq->arg[0], &c, e))
-        return -1;
-    driver = log_driver_find(c->spec->log_driver);
-    if (!log_driver_readable(driver, &c->spec->log_opts))
-        return err_set(e, ERR_UNSUPPORTED, "configured logging driver does not support reading");
-    r.raw = c->spec->tty;
-    r.timestamps = query_bool(rq, "timestamps", false);
-    r.details = query_bool(rq, "details", false);
-    r.follow = o.follow;
-    /* Out before the first line: a client that follows waits for the head. */
-    if (res_stream(rq, 200,
-                   !r.raw && request_shape(rq, SHAPE_MULTIPLEXED_TYPE) ? TYPE_MULTIPLEXED_STREAM
-                                                                       : TYPE_RAW_STREAM,
-                   e) ||
-        request_watch(rq, e))
-        return -1;
-    return send_logs(&r, c->id, &o, e);
-}
 
 /* ------------------------------------------------------------------ attach */
 
@@ -172,16 +57,9 @@ static int read_attach(struct request *rq, struct attach *a, struct err *e)
 
 static int replay(struct request *rq, const struct attach *a, struct err *e)
 {
-    struct log_reply r = {.rq = rq, .raw = a->raw, .hijacked = true};
-    struct log_read_opts o = {
-        .since_ns = TIME_ZERO,
-        .until_ns = TIME_ZERO,
-        .tail = -1,
-        .out = a->want.out,
-        .err = a->want.err,
-    };
-
-    return a->logs && (o.out || o.err) ? send_logs(&r, a->c->id, &o, e) : 0;
+    if (!a->logs || (!a->want.out && !a->want.err))
+        return 0;
+    return logs_replay(rq, a->c, a->raw, a->want.out, a->want.err, e);
 }
 
 static void tell(struct request *rq, const struct container *c, const char *action)

@@ -50,6 +50,9 @@ bool owned_by_app(const struct strv *apps, const char *app);
 int64_t image_users(const struct container_list *containers, const char *image_id);
 /* images.c: an event of the type image, whose name attribute is `name`. */
 void image_event(const struct request *rq, const char *action, const char *id, const char *name);
+/* containers_logs.c: the whole log to a connection that was taken over. */
+int logs_replay(struct request *rq, const struct container *c, bool raw, bool out, bool err,
+                struct err *e) MUST_USE;
 /* containers_io.c: h= and w= of resize. */
 int request_resize(struct request *rq, unsigned *rows, unsigned *cols, struct err *e);
 /* containers_list.c: the filters of /containers/json, and their meaning. */

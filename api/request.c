@@ -116,15 +116,21 @@ int query_int(const struct request *rq, const char *key, int64_t *out, struct er
     return 0;
 }
 
+#define SECONDS_MAX 9000000000 /* whose nanoseconds fit */
+
 int parse_unix_time(const char *text, int64_t *out, struct err *e)
 {
     const char *dot = strchr(text, '.');
     cleanup_free char *seconds = str_ndup(text, dot ? (size_t)(dot - text) : strlen(text));
     int64_t s, ns = 0, unit = 100000000;
 
-    if (parse_i64(seconds, -9000000000, 9000000000, "time", &s, ERR_IGNORE))
+    if (parse_i64(seconds, INT64_MIN, INT64_MAX, "time", &s, ERR_IGNORE))
         return err_set(e, ERR_INTERNAL, "strconv.ParseInt: parsing \"%s\": invalid syntax",
                        seconds);
+    if (dot && !dot[1])
+        return err_set(e, ERR_INTERNAL, "strconv.ParseInt: parsing \"\": invalid syntax");
+    if (s > SECONDS_MAX || s < -SECONDS_MAX) /* nothing is as late, or as early, as that */
+        s = s > 0 ? SECONDS_MAX : -SECONDS_MAX;
     for (const char *p = dot ? dot + 1 : ""; *p; p++, unit /= 10) {
         if (*p < '0' || *p > '9')
             return err_set(e, ERR_INTERNAL, "strconv.ParseInt: parsing \"%s\": invalid syntax",

@@ -38,6 +38,8 @@ struct log_read_opts {
      */
     bool (*ended)(void *arg);
     void *ended_arg;
+    /* Called with each's arg before the reader waits for more; may be NULL. */
+    int (*pause)(void *arg, struct err *e);
 };
 
 /* line points into the reader's memory: until the call returns. */

@@ -429,6 +429,8 @@ static int follow(struct reader *r, struct err *e)
             continue;
         if (over)
             return 0;
+        if (r->opts->pause && r->opts->pause(r->arg, e))
+            return -1;
         if (wait_for_more(r, e))
             return -1;
     }

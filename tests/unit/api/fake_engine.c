@@ -365,6 +365,8 @@ int containers_logs(struct engine *g, const char *id, const struct log_read_opts
     for (size_t i = 0; i < g->n_lines; i++)
         if ((g->lines[i].from_stderr ? o->err : o->out) && each(arg, &g->lines[i], e))
             return -1;
+    if (o->follow && o->pause && o->pause(arg, e))
+        return -1;
     while (o->follow)
         if (wait_for_bell(g, c, e))
             return -1;
