@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -20,24 +21,50 @@ void user_release(struct user *u)
     *u = (struct user){0};
 }
 
-/* A missing file is an empty one. */
+/*
+ * Only a file, and the one that was looked at: what a container puts there instead is not opened,
+ * as to open a device can do things, and we may be outside of its device cgroup.  -1, errno.
+ */
+static int open_file(int root_fd, const char *path, int place)
+{
+    const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    char self[32];
+    int fd;
+
+    (void)snprintf(self, sizeof(self), "/proc/self/fd/%d", place);
+    fd = open(self, flags);
+    if (fd < 0) /* a new pid namespace, or no proc yet */
+        fd = fs_open_in_root(root_fd, path, flags, 0, ERR_IGNORE);
+    return fd;
+}
+
+/* What is missing, or no file, is an empty one. */
 static int read_below(int root_fd, const char *path, struct buf *out, struct err *e)
 {
     struct err why = ERR_INIT;
-    cleanup_fd int fd = fs_open_in_root(root_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0, &why);
+    cleanup_fd int place = fs_open_in_root(root_fd, path, O_PATH | O_CLOEXEC, 0, &why), fd = -1;
     char chunk[16384];
+    struct stat st;
     ssize_t n;
 
-    if (fd < 0 && (why.os_code == ENOENT || why.os_code == ENOTDIR || why.kind == ERR_NOT_FOUND))
+    if (place < 0 && (why.os_code == ENOENT || why.os_code == ENOTDIR || why.kind == ERR_NOT_FOUND))
         return 0;
-    if (fd < 0) {
+    if (place < 0) {
         *e = why;
         return err_wrap(e, "read the image's %s", path);
     }
-    while ((n = read(fd, chunk, sizeof(chunk))) > 0)
-        buf_add(out, chunk, (size_t)n);
-    if (n < 0)
+    if (fstat(place, &st))
+        return err_os(e, errno, "look at the image's %s", path);
+    if (!S_ISREG(st.st_mode))
+        return 0;
+    fd = open_file(root_fd, path, place);
+    if (fd < 0)
         return err_os(e, errno, "read the image's %s", path);
+    while (!out->overflow && (n = read(fd, chunk, sizeof(chunk))) != 0) {
+        if (n < 0)
+            return err_os(e, errno, "read the image's %s", path);
+        buf_add(out, chunk, (size_t)n);
+    }
     return buf_check(out, path, e);
 }
 

@@ -3,6 +3,7 @@
 #include <linux/capability.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -200,6 +201,32 @@ static void odd_lines_in_passwd_harm_nobody(void **state)
     assert_ok(fs_remove_all(dir, &e));
 }
 
+/* A container may put anything there, and somebody on the host reads it. */
+static void a_passwd_without_end_is_not_read_and_no_device_is_opened(void **state)
+{
+    char dir[] = "/var/tmp/ballast-user-XXXXXX";
+    struct user u = {0};
+    int root, fd;
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    root = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(mkdirat(root, "etc", 0755), 0);
+    fd = openat(root, "etc/passwd", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    assert_int_equal(ftruncate(fd, 1LL << 40), 0);
+    close(fd);
+    assert_int_equal(user_resolve(root, "0", NULL, &u, ERR_IGNORE), -1);
+    assert_int_equal(unlinkat(root, "etc/passwd", 0), 0);
+    assert_int_equal(symlinkat("/zero", root, "etc/passwd"), 0);
+    if (mknodat(root, "zero", S_IFCHR | 0644, makedev(1, 5)) == 0) {
+        assert_ok(user_resolve(root, "0", NULL, &u, &e));
+        user_release(&u);
+        assert_err(user_resolve(root, "who", NULL, &u, &e), ERR_NOT_FOUND);
+    }
+    close(root);
+    assert_ok(fs_remove_all(dir, &e));
+}
+
 /* A guarded program cannot be opened for writing through /proc, even by root. */
 static void a_guarded_binary_is_not_writable(void **state)
 {
@@ -247,6 +274,7 @@ int main(void)
         cmocka_unit_test(capabilities_compose_as_in_moby),
         cmocka_unit_test(mount_options_are_sorted),
         cmocka_unit_test(odd_lines_in_passwd_harm_nobody),
+        cmocka_unit_test(a_passwd_without_end_is_not_read_and_no_device_is_opened),
         cmocka_unit_test(a_guarded_binary_is_not_writable),
     };
     return cmocka_run_group_tests_name("runtime-linux/oci", tests, NULL, NULL);
