@@ -458,7 +458,8 @@ static int run(struct apply *a, int root_fd, read_fn *read, void *arg, struct er
 {
     int rc;
 
-    a->walk = a->link_walk = (struct path_walk){.root_fd = root_fd, .fd = -1};
+    a->walk = a->link_walk =
+        (struct path_walk){.root_fd = root_fd, .fd = -1, .owner = a->into ? a->into->id_base : 0};
     a->tar = tar_reader_new(read, arg);
     whiteouts_init(&a->wh, a->form);
     rc = apply_all(a, e);

@@ -25,6 +25,7 @@ struct walk {
     int fd;
     char *at, *rest;
     unsigned links;
+    int64_t owner;
 };
 
 static int reopen(struct walk *w, struct err *e)
@@ -88,6 +89,9 @@ static int step_into(struct walk *w, const char *name, bool create, struct err *
     if (next < 0 && errno == ENOENT && create) {
         if (mkdirat(w->fd, name, 0755))
             return err_os(e, errno, "cannot make directory \"%s\"", name);
+        if (w->owner &&
+            fchownat(w->fd, name, (uid_t)w->owner, (gid_t)w->owner, AT_SYMLINK_NOFOLLOW))
+            return err_os(e, errno, "cannot set the owner of directory \"%s\"", name);
         next = openat(w->fd, name, DIR_FLAGS);
     }
     if (next < 0 && errno == ENOENT)
@@ -130,7 +134,11 @@ int path_walk_dir(struct path_walk *w, const char *dir, bool create, int *fd, st
         return 0;
     }
     path_walk_forget(w);
-    k = (struct walk){.root_fd = w->root_fd, .fd = -1, .at = xstrdup(""), .rest = xstrdup(dir)};
+    k = (struct walk){.root_fd = w->root_fd,
+                      .fd = -1,
+                      .at = xstrdup(""),
+                      .rest = xstrdup(dir),
+                      .owner = w->owner};
     rc = reopen(&k, e) || walk_all(&k, create, e) ? -1 : 0;
     free(k.at);
     free(k.rest);

@@ -8,13 +8,15 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
 struct path_walk {
-    int root_fd; /* borrowed */
-    int fd;      /* of the directory last found, O_PATH; -1: none */
-    char *dir;   /* its name, as it was asked for */
+    int root_fd;   /* borrowed */
+    int fd;        /* of the directory last found, O_PATH; -1: none */
+    char *dir;     /* its name, as it was asked for */
+    int64_t owner; /* user and group of the directories that are made; 0: nothing is changed */
 };
 
 /* dir: cleaned, relative, "" for the root.  Missing directories are made, 0755.  The descriptor

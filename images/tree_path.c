@@ -184,7 +184,8 @@ int tree_path_pack(struct tree_tar *t, int root_fd, const char *path, const stru
         fd = tree_path_open(root_fd, path, e);
     else
         fd = fs_open_in_root(root_fd, dir, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, e);
-    if (fd < 0)
+    if (fd < 0 ||
+        (fd = refuse_kernels(take_fd(fd), path, e)) < 0) /* exchanged since it was looked at */
         return -1;
     return tree_tar_add(t, fd, is_dir ? "." : st->name, st->name, e);
 }

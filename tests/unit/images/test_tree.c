@@ -327,6 +327,19 @@ static void the_kernels_file_systems_are_not_the_containers_files(void **state)
         skip();
     assert_int_equal(tree_path_stat(host, "/proc/version", &st, &e), -1);
     assert_int_equal(e.kind, ERR_NOT_FOUND);
+    /* It was a file of the container when it was looked at. */
+    {
+        const struct tree_stat was = {.name = (char *)"version", .link_target = (char *)""};
+        struct buf out = BUF_INIT(1 << 20);
+        const struct tree_tar_opts o = {.write = to_buf, .arg = &out};
+        struct tree_tar *t = tree_tar_new(&o);
+
+        assert_int_equal(tree_path_pack(t, host, "/proc/version", &was, &e), -1);
+        assert_int_equal(e.kind, ERR_NOT_FOUND);
+        assert_true(tree_tar_empty(t));
+        tree_tar_free(t);
+        buf_release(&out);
+    }
 }
 
 /* ------------------------------------------------------------ into a directory */
@@ -382,6 +395,28 @@ static void all_belongs_to_one_user_when_asked_and_the_directory_stays_as_it_is(
     assert_int_equal(fstat(root_fd, &st), 0);
     assert_int_equal(st.st_uid, geteuid());
     assert_int_equal(st.st_mode & 07777, 0755);
+    buf_release(&tar);
+}
+
+/* Nobody in the container's user namespace could use what the host's root owns there. */
+static void directories_on_the_way_belong_to_the_containers_root(void **state)
+{
+    const struct tar_apply_opts o = {.where = "/", .id_base = 100};
+    struct buf tar = TAR_INIT;
+    struct stat st;
+
+    (void)state;
+    make_dir("there");
+    tar_add(&tar, (struct tar_spec){.name = "there/a/b/file", .data = "x", .uid = 1});
+    tar_end(&tar);
+    assert_ok(apply(&tar, &o, &e));
+    assert_int_equal(fstatat(root_fd, "there/a/b", &st, 0), 0);
+    assert_int_equal(st.st_uid, 100);
+    assert_int_equal(st.st_gid, 100);
+    assert_int_equal(fstatat(root_fd, "there/a", &st, 0), 0);
+    assert_int_equal(st.st_uid, 100);
+    assert_int_equal(fstatat(root_fd, "there", &st, 0), 0);
+    assert_int_equal(st.st_uid, geteuid());
     buf_release(&tar);
 }
 
@@ -474,6 +509,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(kinds_are_kept_when_asked, begin, end),
         cmocka_unit_test_setup_teardown(
             all_belongs_to_one_user_when_asked_and_the_directory_stays_as_it_is, begin, end),
+        cmocka_unit_test_setup_teardown(directories_on_the_way_belong_to_the_containers_root, begin,
+                                        end),
         cmocka_unit_test_setup_teardown(what_is_exchanged_meanwhile_does_not_lead_out, begin, end),
     };
 
