@@ -3,19 +3,22 @@
  *
  * Measured when it is asked for, by walking the writable layer; asking makes nothing.
  */
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/fs.h"
 #include "reconciler/engine_internal.h"
 
-/* Bytes of the one link that every start makes; the other files that it makes are empty. */
+/* Bytes of the one link that every start makes; the other files that it makes are empty.  /etc is
+ * the container's: it may be a link that leads anywhere. */
 static int64_t own_links(const char *upper)
 {
     static const char target[] = "/proc/mounts";
-    cleanup_free char *path = path_join(upper, "etc/mtab");
+    cleanup_free char *path = path_join(upper, "etc");
+    cleanup_fd int etc = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     char text[sizeof(target) + 1];
-    ssize_t n = readlink(path, text, sizeof(text));
+    ssize_t n = etc < 0 ? -1 : readlinkat(etc, "mtab", text, sizeof(text));
 
     return n == (ssize_t)strlen(target) && memcmp(text, target, strlen(target)) == 0 ? n : 0;
 }
