@@ -263,7 +263,7 @@ static void write_system(struct jsonw *w)
     jsonw_kstr(w, "OSVersion", version);
     jsonw_kstr(w, "OSType", "linux");
     jsonw_kstr(w, "Architecture", u.machine);
-    jsonw_ki64(w, "NCPU", sysconf(_SC_NPROCESSORS_ONLN));
+    jsonw_ki64(w, "NCPU", host_processors());
     jsonw_ki64(w, "MemTotal", (int64_t)si.totalram * si.mem_unit);
     jsonw_kstr(w, "Name", name);
 }
@@ -349,15 +349,20 @@ static void write_runtime_names(struct jsonw *w, const struct engine_config *ec)
 }
 
 /* Old clients know the names alone. */
-static void write_security(struct jsonw *w, const struct engine_config *ec, bool plain)
+static void write_security(struct jsonw *w, const struct request *rq,
+                           const struct engine_config *ec, bool plain)
 {
     const char *profile = ec->seccomp_profile ? ec->seccomp_name : "builtin";
     cleanup_free char *seccomp = str_printf("name=seccomp,profile=%s", profile);
 
     jsonw_arr(w);
+    if (engine_supports(rq->engine, "apparmor"))
+        jsonw_str(w, plain ? "apparmor" : "name=apparmor");
     jsonw_str(w, plain ? "seccomp" : seccomp);
     if (ec->userns_remap)
         jsonw_str(w, plain ? "userns" : "name=userns");
+    if (cgroup_v2()) /* where a namespace of one's own is the default */
+        jsonw_str(w, plain ? "cgroupns" : "name=cgroupns");
     jsonw_end_arr(w);
 }
 
@@ -377,7 +382,7 @@ static void write_runtimes(struct jsonw *w, const struct request *rq)
     write_commit(w, rq, "RuncCommit");
     write_commit(w, rq, "InitCommit");
     jsonw_key(w, "SecurityOptions");
-    write_security(w, ec, plain);
+    write_security(w, rq, ec, plain);
     if (request_shape(rq, SHAPE_FIREWALL_BACKEND)) {
         jsonw_key(w, "FirewallBackend");
         jsonw_raw(w, "{\"Driver\":\"nftables\"}");

@@ -36,6 +36,12 @@ int fs_sync_dir(const char *path, struct err *e) MUST_USE;
 int fs_real_path(const char *path, char **out, struct err *e) MUST_USE;
 int fs_disk_free(const char *path, int64_t *free_bytes, int64_t *total_bytes,
                  struct err *e) MUST_USE;
+/* The owner, also as group, of a file that is no symlink. */
+int fs_give(const char *path, uint32_t owner, struct err *e) MUST_USE;
+/* Has dir, itself no symlink, a symlink of that name with exactly this text? */
+bool fs_has_link(const char *dir, const char *name, const char *text);
+/* A descriptor (cleanup_fd) that only names the directory. */
+int fs_open_dir(const char *path, struct err *e) MUST_USE;
 /* Total bytes of the files below, and of the targets of symlinks; a file of several names counts
  * once. */
 int fs_tree_size(const char *path, int64_t *bytes, struct err *e) MUST_USE;

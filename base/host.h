@@ -9,6 +9,8 @@
 int host_name(char *out, size_t size, struct err *e) MUST_USE;
 /* Changes with every boot and with nothing else; at least 40 bytes. */
 int host_boot_id(char *out, size_t size, struct err *e) MUST_USE;
+/* Those that are on; at least 1. */
+long host_processors(void);
 
 /* How what is mounted and unmounted below a mount is passed on.  Both: shared. */
 enum host_propagation { HOST_PRIVATE, HOST_SLAVE, HOST_SHARED };

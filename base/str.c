@@ -29,6 +29,19 @@ bool str_eq_nocase(const char *a, const char *b)
     return lower(*a) == lower(*b);
 }
 
+bool str_has_nocase(const char *s, const char *part)
+{
+    for (; *s; s++) {
+        size_t n = 0;
+
+        while (part[n] && lower(s[n]) == lower(part[n]))
+            n++;
+        if (!part[n])
+            return true;
+    }
+    return !*part;
+}
+
 bool str_starts(const char *s, const char *prefix)
 {
     return s && strncmp(s, prefix, strlen(prefix)) == 0;

@@ -17,8 +17,9 @@
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
-bool str_eq(const char *a, const char *b);        /* NULL equals NULL only */
-bool str_eq_nocase(const char *a, const char *b); /* ASCII */
+bool str_eq(const char *a, const char *b);            /* NULL equals NULL only */
+bool str_eq_nocase(const char *a, const char *b);     /* ASCII */
+bool str_has_nocase(const char *s, const char *part); /* ASCII */
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 static inline bool str_empty(const char *s)

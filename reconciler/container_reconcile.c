@@ -5,7 +5,6 @@
  * stops, restarts after an exit, finishes what a crash cut short, and removes; nothing in it asks
  * why it was called.
  */
-#include <signal.h>
 #include <string.h>
 
 #include "base/fault.h"
@@ -48,7 +47,7 @@ static int failure_code(const struct err *why)
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        if (strcasestr(why->msg, rows[i].text)) /* other runtimes begin them with a capital */
+        if (str_has_nocase(why->msg, rows[i].text)) /* other runtimes begin them with a capital */
             return rows[i].code;
     return 128;
 }
@@ -211,7 +210,7 @@ static char *asked_by(struct engine *g, const char *id)
 
 static int stop_signal_of(const struct container *c)
 {
-    int sig = 15;
+    int sig = SIGNAL_TERM;
 
     if (c->stop_sig > 0)
         return c->stop_sig;
@@ -258,8 +257,8 @@ static int ensure_stopped(struct engine *g, struct container **c, struct err *e)
     began_ms = time_mono_ms();
     if (g->rt->ops->ensure_stopped(g->rt, (*c)->id, sig, grace_ms, g->stop, e))
         return -1;
-    if (grace_ms >= 0 && sig != SIGKILL && time_mono_ms() - began_ms >= grace_ms)
-        event_emit_kill(g, *c, SIGKILL, by);
+    if (grace_ms >= 0 && sig != SIGNAL_KILL && time_mono_ms() - began_ms >= grace_ms)
+        event_emit_kill(g, *c, SIGNAL_KILL, by);
     if (look(g, c, e))
         return -1;
     event_emit_container(g, "stop", *c, by);
@@ -352,7 +351,7 @@ static int ensure_absent(struct engine *g, struct container **c, struct err *e)
 
     /* Its status says that it is being removed; whether a process is left, the pid says. */
     if ((*c)->state.pid &&
-        (g->rt->ops->ensure_stopped(g->rt, (*c)->id, 9, 0, g->stop, e) || look(g, c, e)))
+        (g->rt->ops->ensure_stopped(g->rt, (*c)->id, SIGNAL_KILL, 0, g->stop, e) || look(g, c, e)))
         return -1;
     if (container_erase(g, *c, e))
         return -1;
@@ -375,9 +374,9 @@ static int ensure_absent(struct engine *g, struct container **c, struct err *e)
 /* ------------------------------------------------------------ the whole */
 
 /* What can change while it runs. */
-static int follow(struct engine *g, struct container **c, struct err *e)
+static int follow(struct engine *g, struct container **c, int64_t generation, struct err *e)
 {
-    return endpoints_follow(g, c, e) || limits_follow(g, *c, e) ? -1 : 0;
+    return endpoints_follow(g, c, e) || limits_follow(g, *c, generation, e) ? -1 : 0;
 }
 
 static int pass(struct engine *g, struct container **c, int64_t generation, int64_t *again_ms,
@@ -392,12 +391,12 @@ static int pass(struct engine *g, struct container **c, int64_t generation, int6
         r = ensure_running(g, c, generation, again_ms, e);
         if (r)
             return r;
-        if (runs(*c) && follow(g, c, e))
+        if (runs(*c) && follow(g, c, generation, e))
             return -1;
         break;
     case GOAL_PAUSED:
         r = ensure_paused(g, c, generation, e);
-        return r == 0 && runs(*c) ? follow(g, c, e) : r;
+        return r == 0 && runs(*c) ? follow(g, c, generation, e) : r;
     case GOAL_STOPPED:
         if (ensure_stopped(g, c, e))
             return -1;

@@ -4,7 +4,6 @@
  * Each writes a goal, queues the key and waits for the worker's word on that very write.  What may
  * not be asked for in the present state is refused from the snapshot, before anything is written.
  */
-#include <signal.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -219,7 +218,7 @@ static bool kill_ends(const struct container *c, int sig)
 {
     int own;
 
-    if (sig == SIGKILL || str_empty(c->spec->stop_signal))
+    if (sig == SIGNAL_KILL || str_empty(c->spec->stop_signal))
         return true;
     return signal_parse(c->spec->stop_signal, &own, ERR_IGNORE) == 0 && own == sig;
 }
@@ -232,7 +231,7 @@ static int note_kill(struct engine *g, const struct container *c, int sig, struc
     live_of(g, c->id)->killed_ms = time_mono_ms();
     mutex_unlock(&g->lock);
     /* Of the others it is only known when the container has ended. */
-    return sig == SIGKILL && !c->app[0]
+    return sig == SIGNAL_KILL && !c->app[0]
                ? container_change(g, c->id, false, mark_manual, NULL, NULL, e)
                : 0;
 }
@@ -256,7 +255,7 @@ int containers_kill(struct engine *g, const char *ref, const char *signal, const
 {
     cleanup_container struct container *c = NULL;
     cleanup_free char *what = NULL;
-    int sig = SIGKILL;
+    int sig = SIGNAL_KILL;
 
     if (containers_find(g, ref, &c, e) || (signal && *signal && signal_parse(signal, &sig, e)))
         return err_wrap(e, "cannot kill container: %s", ref);
@@ -270,7 +269,7 @@ int containers_kill(struct engine *g, const char *ref, const char *signal, const
     event_emit_kill(g, c, sig, by);
     if (g->rt->ops->signal(g->rt, c->id, sig, e))
         return err_wrap(e, "cannot kill container: %s", ref);
-    if (sig == SIGKILL &&
+    if (sig == SIGNAL_KILL &&
         c->state.status == STATUS_PAUSED) /* a frozen process dies when it thaws */
         (void)g->rt->ops->ensure_paused(g->rt, c->id, false, ERR_IGNORE);
     return 0;
@@ -397,8 +396,8 @@ int containers_remove(struct engine *g, const char *ref, bool force, bool volume
     if (containers_find(g, ref, &c, e) || (!force && refuse_removal(c, c->name, e)))
         return -1;
     if (is_running(c)) { /* a worker may be waiting for its grace to pass */
-        event_emit_kill(g, c, 9, by);
-        (void)g->rt->ops->signal(g->rt, c->id, 9, ERR_IGNORE);
+        event_emit_kill(g, c, SIGNAL_KILL, by);
+        (void)g->rt->ops->signal(g->rt, c->id, SIGNAL_KILL, ERR_IGNORE);
         if (c->state.status == STATUS_PAUSED)
             (void)g->rt->ops->ensure_paused(g->rt, c->id, false, ERR_IGNORE);
     }

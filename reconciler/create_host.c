@@ -5,9 +5,9 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/fs.h"
+#include "base/host.h"
 #include "base/mem.h"
 #include "reconciler/engine_internal.h"
 
@@ -115,7 +115,7 @@ static int check_set(const char *what, const char *file, const char *wanted, str
 static int check_processors(struct engine *g, struct container_spec *s, struct strv *warnings,
                             struct err *e)
 {
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    long n = host_processors();
 
     if (s->nano_cpus && lacks(g, "cpu"))
         return err_set(e, ERR_INVALID,

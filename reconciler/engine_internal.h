@@ -21,6 +21,9 @@
 #include "reconciler/engine.h"
 #include "reconciler/workqueue.h"
 
+/* In Linux' numbers, whatever this is built for. */
+enum { SIGNAL_KILL = 9, SIGNAL_TERM = 15 };
+
 /* What is known of a container only while this process lives. */
 struct live {
     int64_t backoff_ms;    /* of the restart policy; 0: none yet */
@@ -282,7 +285,8 @@ int mounts_make_anonymous(struct engine *g, const struct container_spec *s, cons
 bool mount_waits_for_volume(const struct mount_spec *m); /* its volume is there before it */
 
 /* ---- update.c */
-int limits_follow(struct engine *g, const struct container *c, struct err *e) MUST_USE;
+int limits_follow(struct engine *g, const struct container *c, int64_t generation,
+                  struct err *e) MUST_USE;
 /* Those that were cut short: their workers write the limits. */
 int updates_finish(struct engine *g, struct err *e) MUST_USE;
 

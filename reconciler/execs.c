@@ -4,7 +4,6 @@
  * An exec is not desired state: it lives in memory and is forgotten some minutes after it ended, or
  * with the agent.  The process itself is the shim's child and does not mind.
  */
-#include <fcntl.h>
 #include <string.h>
 
 #include "base/fs.h"
@@ -131,7 +130,7 @@ static int check_user(struct engine *g, const struct container *c, const char *u
 
     if (str_empty(user))
         return 0;
-    root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    root = fs_open_dir(path, ERR_IGNORE);
     if (root < 0) /* it has just ended: whoever starts the exec is told */
         return 0;
     if (!g->rt->ops->resolve_user(g->rt, root, user, &uid, &gid, e))

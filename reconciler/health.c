@@ -9,7 +9,6 @@
  * The verdict (starting, healthy, unhealthy) is part of the container's record; the last results
  * and the streak are in memory, and in a file for the next agent (health_log.c).
  */
-#include <signal.h>
 #include <string.h>
 
 #include "base/id.h"
@@ -313,7 +312,7 @@ int probe_reconcile(struct engine *g, const char *id, int64_t *again_ms, struct 
     }
     mutex_unlock(&g->lock);
     if (exec_id[0])
-        (void)!g->rt->ops->exec_signal(g->rt, id, exec_id, SIGKILL, ERR_IGNORE);
+        (void)!g->rt->ops->exec_signal(g->rt, id, exec_id, SIGNAL_KILL, ERR_IGNORE);
     return 0;
 }
 

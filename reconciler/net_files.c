@@ -5,9 +5,7 @@
  * a restart.  On networks that people made, every running member finds the others by name in
  * /etc/hosts, which is rewritten when one comes or goes.
  */
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/fs.h"
@@ -26,11 +24,11 @@ static int put(struct engine *g, const struct container *c, const char *name,
                const struct buf *text, struct err *e)
 {
     cleanup_free char *dir = container_dir(g, c->id), *path = path_join(dir, name);
-    uid_t owner = engine_remaps(g, c->spec) ? (uid_t)g->cfg.remap_base : 0;
+    uint32_t owner = engine_remaps(g, c->spec) ? (uint32_t)g->cfg.remap_base : 0;
 
     if (buf_check(text, name, e) || fs_rewrite(path, text->data, text->len, 0644, e))
         return -1;
-    return owner && chown(path, owner, owner) ? err_os(e, errno, "give %s away", path) : 0;
+    return owner ? fs_give(path, owner, e) : 0;
 }
 
 /* ------------------------------------------------------------ hosts */

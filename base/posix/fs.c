@@ -232,6 +232,28 @@ int fs_sync_dir(const char *path, struct err *e)
     return 0;
 }
 
+int fs_give(const char *path, uint32_t owner, struct err *e)
+{
+    return chown(path, owner, owner) ? err_os(e, errno, "give %s away", path) : 0;
+}
+
+bool fs_has_link(const char *dir, const char *name, const char *text)
+{
+    cleanup_fd int fd = open(dir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    const size_t len = strlen(text);
+    cleanup_free char *is = xmalloc(len + 1);
+    ssize_t n = fd < 0 ? -1 : readlinkat(fd, name, is, len + 1);
+
+    return n == (ssize_t)len && memcmp(is, text, len) == 0;
+}
+
+int fs_open_dir(const char *path, struct err *e)
+{
+    int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    return fd < 0 ? err_os(e, errno, "open %s", path) : fd;
+}
+
 int fs_disk_free(const char *path, int64_t *free_bytes, int64_t *total_bytes, struct err *e)
 {
     struct statvfs st;

@@ -26,3 +26,10 @@ int host_boot_id(char *out, size_t size, struct err *e)
     str_copy(out, size, str_trim(text.data));
     return 0;
 }
+
+long host_processors(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return n > 0 ? n : 1;
+}

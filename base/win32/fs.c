@@ -242,6 +242,25 @@ int fs_sync_dir(const char *path, struct err *e)
     return fs_is_dir(path) ? 0 : win_error_code(e, ERROR_PATH_NOT_FOUND, "open %s", path);
 }
 
+int fs_give(const char *path, uint32_t owner, struct err *e)
+{
+    return err_set(e, ERR_UNSUPPORTED, "files of this system have no owner by number: %s, %lu",
+                   path, (unsigned long)owner);
+}
+
+bool fs_has_link(const char *dir, const char *name, const char *text)
+{
+    (void)dir;
+    (void)name;
+    (void)text;
+    return false; /* links here have no text of their own */
+}
+
+int fs_open_dir(const char *path, struct err *e)
+{
+    return err_set(e, ERR_UNSUPPORTED, "directories of this system are not opened: %s", path);
+}
+
 int fs_disk_free(const char *path, int64_t *free_bytes, int64_t *total_bytes, struct err *e)
 {
     cleanup_free wchar_t *w = win_path(path);

@@ -35,6 +35,13 @@ int host_boot_id(char *out, size_t size, struct err *e)
     return 0;
 }
 
+long host_processors(void)
+{
+    DWORD n = GetActiveProcessorCount(ALL_PROCESSOR_GROUPS);
+
+    return n ? (long)n : 1;
+}
+
 int host_mount_of(const char *path, char **point, enum host_propagation *is, struct err *e)
 {
     (void)point;
