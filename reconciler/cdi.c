@@ -307,14 +307,15 @@ static void read_dir(struct registry *r, const char *dir, size_t rank)
     }
 }
 
-static const struct yaml_node *device_of(const struct cdi_spec *s, const char *name, size_t n_kind)
+static const struct yaml_node *device_of(const struct cdi_spec *s, const char *kind,
+                                         const char *name)
 {
     const struct yaml_node *devices = yaml_get(s->doc.root, "devices");
 
-    if (strlen(s->kind) != n_kind || strncmp(s->kind, name, n_kind) != 0)
+    if (!str_eq(s->kind, kind))
         return NULL;
     for (size_t i = 0; i < devices->n; i++)
-        if (str_eq(text_of(devices->items[i], "name"), name + n_kind + 1))
+        if (str_eq(text_of(devices->items[i], "name"), name))
             return devices->items[i];
     return NULL;
 }
@@ -324,9 +325,10 @@ static const struct yaml_node *resolve(const struct registry *r, const char *nam
 {
     const struct yaml_node *found = NULL;
     size_t n_kind = strcspn(name, "="), rank = 0;
+    cleanup_free char *kind = str_ndup(name, n_kind);
 
     for (size_t i = 0; name[n_kind] && i < r->n; i++) {
-        const struct yaml_node *d = device_of(&r->v[i], name, n_kind);
+        const struct yaml_node *d = device_of(&r->v[i], kind, name + n_kind + 1);
 
         if (!d || (found && r->v[i].rank < rank))
             continue;
@@ -361,6 +363,8 @@ static int inject(struct registry *r, const struct strv *names, struct run_spec 
         size_t spec = SIZE_MAX;
         const struct yaml_node *d = resolve(r, names->v[i], &spec);
 
+        if (!d)
+            continue; /* would be lost */
         if (cdi_apply(r->used[spec] ? NULL : yaml_get(r->v[spec].doc.root, "containerEdits"), rs,
                       e) ||
             cdi_apply(yaml_get(d, "containerEdits"), rs, e))

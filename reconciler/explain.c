@@ -180,9 +180,10 @@ static char *tell_plain(const struct event *ev, struct history *h)
 
 static void add_line(struct explanation *x, int64_t time_ns, char *text)
 {
-    struct explained *line = x->n ? &x->lines[x->n - 1] : NULL;
+    struct explained *line;
 
-    if (line && str_eq(line->text, text)) {
+    if (x->n && str_eq(x->lines[x->n - 1].text, text)) {
+        line = &x->lines[x->n - 1];
         line->last_ns = time_ns;
         line->count++;
         free(text);

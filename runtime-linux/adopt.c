@@ -250,8 +250,8 @@ int adopt_stats(struct runtime *rt, const char *id, bool own_network, struct con
                 struct err *e)
 {
     cleanup_free char *cgroup = NULL;
-    bool command;
-    int64_t pid;
+    bool command = false;
+    int64_t pid = 0;
 
     return find_cgroup(rt, id, &cgroup, &pid, &command, e) ||
                    stats_read(cgroup, pid, own_network, out, e)
@@ -295,8 +295,8 @@ int adopt_update(struct runtime *rt, const char *id, const struct container_spec
     cleanup_buf struct buf text = BUF_INIT(64 * 1024), args = BUF_INIT(64 * 1024 + 100);
     struct jsonw w = JSONW_INIT(&text);
     cleanup_free char *path = NULL;
-    bool command;
-    int64_t pid;
+    bool command = false;
+    int64_t pid = 0;
 
     if (find_cgroup(rt, id, &path, &pid, &command, e) ||
         write_limits(s, command ? "{\"limit\":4194304}" : "{\"limit\":-1}", &w, e))

@@ -43,9 +43,11 @@ static void remember(const struct plugin_address *a, bool volumes)
     struct known *k = NULL;
 
     mutex_lock(&lock);
-    for (size_t i = 0; i < n_known && !k; i++)
-        if (str_eq(known[i].name, a->name))
+    for (size_t i = 0; i < n_known; i++)
+        if (str_eq(known[i].name, a->name)) {
             k = &known[i];
+            break;
+        }
     if (!k) {
         k = ARRAY_ADD(known, n_known);
         k->name = xstrdup(a->name);
