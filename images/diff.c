@@ -185,7 +185,8 @@ struct walk {
     const struct diff *d;
     struct tree_changes *out;
     struct cancel *c;
-    size_t places; /* passed over so far */
+    size_t places;  /* passed over so far */
+    unsigned depth; /* of the directory that is looked at */
 };
 
 static int add(struct walk *w, const char *path, enum tree_change_kind kind, struct err *e)
@@ -221,7 +222,7 @@ static bool same_file(const struct diff *d, int dir_fd, int old_dir, const char 
 }
 
 static int walk_dir(struct walk *w, int dir_fd, const struct below *b, const char *path,
-                    unsigned depth, struct err *e);
+                    struct err *e);
 
 /* Is a directory there only because of what is in it?  The time of one with our places says
  * nothing. */
@@ -236,7 +237,7 @@ static bool is_untouched(const struct diff *d, const struct stat *st, const stru
 
 static int diff_subdir(struct walk *w, int dir_fd, const char *name, const char *path,
                        const struct stat *st, const struct stat *old /* NULL: new */,
-                       const struct below *b, unsigned depth, struct err *e)
+                       const struct below *b, struct err *e)
 {
     cleanup_fd int fd = openat(dir_fd, name, DIR_FLAGS);
     const size_t at = w->out->n, places = w->places;
@@ -250,8 +251,10 @@ static int diff_subdir(struct walk *w, int dir_fd, const char *name, const char 
     if (add(w, path, old ? CHANGE_MODIFIED : CHANGE_ADDED, e))
         return -1;
     rc = below_enter(b, name, w->d->overlay, &sub, e);
+    w->depth++;
     if (rc == 0)
-        rc = walk_dir(w, fd, &sub, path, depth + 1, e);
+        rc = walk_dir(w, fd, &sub, path, e);
+    w->depth--;
     below_release(&sub);
     if (rc == 0 && w->out->n == at + 1 && is_untouched(w->d, st, old, w->places > places))
         free(w->out->v[--w->out->n].path);
@@ -259,7 +262,7 @@ static int diff_subdir(struct walk *w, int dir_fd, const char *name, const char 
 }
 
 static int diff_entry(struct walk *w, int dir_fd, const char *name, const char *path,
-                      const struct below *b, unsigned depth, struct err *e)
+                      const struct below *b, struct err *e)
 {
     struct stat st, old;
     int old_dir = -1;
@@ -275,7 +278,7 @@ static int diff_entry(struct walk *w, int dir_fd, const char *name, const char *
         return 0;
     }
     if (S_ISDIR(st.st_mode))
-        return diff_subdir(w, dir_fd, name, path, &st, found ? &old : NULL, b, depth, e);
+        return diff_subdir(w, dir_fd, name, path, &st, found ? &old : NULL, b, e);
     if (!w->d->overlay && found && same_file(w->d, dir_fd, old_dir, name, &st, &old))
         return 0;
     return add(w, path, found ? CHANGE_MODIFIED : CHANGE_ADDED, e);
@@ -301,11 +304,11 @@ static int diff_missing(struct walk *w, int dir_fd, const struct below *b, const
 }
 
 static int walk_dir(struct walk *w, int dir_fd, const struct below *b, const char *path,
-                    unsigned depth, struct err *e)
+                    struct err *e)
 {
     cleanup_strv struct strv names = {0};
 
-    if (depth > TREE_DEPTH_MAX)
+    if (w->depth > TREE_DEPTH_MAX)
         return err_set(e, ERR_INVALID, "more than %d levels of directories", TREE_DEPTH_MAX);
     if (names_of(dir_fd, &names, e))
         return -1;
@@ -314,7 +317,7 @@ static int walk_dir(struct walk *w, int dir_fd, const struct below *b, const cha
 
         if (cancel_fired(w->c))
             return err_set(e, ERR_CANCELLED, "context canceled");
-        if (diff_entry(w, dir_fd, names.v[i], sub, b, depth, e))
+        if (diff_entry(w, dir_fd, names.v[i], sub, b, e))
             return -1;
     }
     return !w->d->overlay && b->n ? diff_missing(w, dir_fd, b, path, e) : 0;
@@ -322,11 +325,11 @@ static int walk_dir(struct walk *w, int dir_fd, const struct below *b, const cha
 
 int diff_changes(const struct diff *d, struct tree_changes *out, struct cancel *c, struct err *e)
 {
-    struct walk w = {d, out, c, 0};
+    struct walk w = {d, out, c, 0, 0};
     const struct below b = {d->lower, d->n_lower};
 
     *out = (struct tree_changes){0};
-    if (walk_dir(&w, d->upper, &b, "", 0, e)) {
+    if (walk_dir(&w, d->upper, &b, "", e)) {
         tree_changes_release(out);
         return -1;
     }
