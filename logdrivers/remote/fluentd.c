@@ -154,6 +154,8 @@ static void read_opts(struct remote *r, const struct remote_config *cfg)
     r->ack = remote_bool(cfg, "fluentd-request-ack", false);
     r->retry_wait_ms = duration_ms(cfg, "fluentd-retry-wait", RETRY_WAIT_MS);
     r->max_retries = remote_i64(cfg, "fluentd-max-retries", INT32_MAX);
+    if (r->max_retries > INT32_MAX) /* for ever, too; a time is made of it */
+        r->max_retries = INT32_MAX;
     r->reconnect_ms = duration_ms(cfg, "fluentd-async-reconnect-interval", 0);
     if (str_empty(limit) || parse_size(limit, "", &r->buffer_limit, ERR_IGNORE) ||
         r->buffer_limit <= 0)

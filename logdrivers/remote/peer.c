@@ -75,13 +75,15 @@ static int dial_failed(const struct peer *p, const char *call, int code, struct 
 static int tls_failed(const struct peer *p, const char *what, struct err *e)
 {
     unsigned long code = ERR_peek_last_error();
+    const char *why = code ? ERR_reason_error_string(code) : "the connection was closed";
     long verify = p->ssl ? SSL_get_verify_result(p->ssl) : X509_V_OK;
 
     if (verify != X509_V_OK)
         return err_set(e, ERR_UNAVAILABLE, "tls: %s: %s", what,
                        X509_verify_cert_error_string(verify));
+    /* OpenSSL has no words for what the system says. */
     return err_set(e, ERR_UNAVAILABLE, "tls: %s: %s", what,
-                   code ? ERR_reason_error_string(code) : "the connection was closed");
+                   why ? why : strerror((int)ERR_GET_REASON(code)));
 }
 
 /* ------------------------------------------------------------------ TLS */

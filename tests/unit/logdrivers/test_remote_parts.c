@@ -15,6 +15,7 @@
 #include "logdrivers/remote/msgpack.h"
 #include "logdrivers/remote/multiline.h"
 #include "logdrivers/remote/pieces.h"
+#include "logdrivers/remote/remote.h"
 
 static char frame_bytes[LOG_FRAME_MAX];
 
@@ -300,6 +301,25 @@ static void credentials_come_from_the_environment_or_a_profile_of_a_file(void **
     unlink(path);
 }
 
+/* What dockerd takes as a number is taken; a time is made of it. */
+static void endless_retries_are_a_long_time(void **state)
+{
+    cleanup_remote_config struct remote_config cfg = {0};
+    struct remote_patience p;
+    struct remote *r;
+
+    (void)state;
+    cfg.id = xstrdup("id");
+    cfg.name = xstrdup("name");
+    cfg.tag = xstrdup("tag");
+    kvs_set(&cfg.opts, "fluentd-async", "true");
+    kvs_set(&cfg.opts, "fluentd-max-retries", "9223372036854775807");
+    assert_ok(remote_fluentd.open(&cfg, &r, &e));
+    p = remote_fluentd.patience(r);
+    assert_true(p.total_ms > 365LL * 24 * 3600 * 1000 && p.total_ms < INT64_MAX / 2);
+    remote_fluentd.close(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +336,7 @@ int main(void)
         cmocka_unit_test(pieces_of_a_line_have_an_id_and_numbers),
         cmocka_unit_test(a_request_is_signed),
         cmocka_unit_test(credentials_come_from_the_environment_or_a_profile_of_a_file),
+        cmocka_unit_test(endless_retries_are_a_long_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
