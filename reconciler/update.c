@@ -70,8 +70,10 @@ static int apply(struct engine *g, const struct container *c, struct change *ch,
         waiter_forget(g, &w);
         return -1;
     }
-    if (FAULT("update.written"))
+    if (FAULT("update.written")) {
+        waiter_forget(g, &w); /* it stands on this stack */
         return err_set(e, ERR_IO, "update of %s: injected", c->name);
+    }
     queue_container(g, c->id, 0);
     return ch->runs ? waiter_wait(g, &w, cn, e) : 0;
 }
@@ -129,15 +131,28 @@ int containers_update(struct engine *g, const char *ref, struct container_update
 
 /* ------------------------------------------------------------ the worker's half */
 
-int limits_follow(struct engine *g, const struct container *c, struct err *e)
+/*
+ * The record is read under the lock that it was marked and changed under; the look's own copy may
+ * be older than the mark.  What is newer than the look is written, and again by the look that its
+ * caller waits for: nobody else hears if the kernel refuses it.
+ */
+int limits_follow(struct engine *g, const struct container *c, int64_t generation, struct err *e)
 {
+    cleanup_container struct container *now = NULL;
     bool changed;
 
     mutex_lock(&g->lock);
     changed = live_of(g, c->id)->limits_changed;
-    live_of(g, c->id)->limits_changed = false;
     mutex_unlock(&g->lock);
-    return changed ? g->rt->ops->update(g->rt, c->id, c->spec, e) : 0;
+    if (!changed)
+        return 0;
+    mutex_lock(&g->store);
+    now = object_container(g, c->id);
+    mutex_lock(&g->lock);
+    live_of(g, c->id)->limits_changed = now && now->generation > generation;
+    mutex_unlock(&g->lock);
+    mutex_unlock(&g->store);
+    return now ? g->rt->ops->update(g->rt, c->id, now->spec, e) : 0;
 }
 
 static int collect(void *arg, const char *key, const char *what, struct err *e)
