@@ -14,7 +14,8 @@ route_fn container_list_all, container_create_one, container_inspect, container_
     container_stop, container_restart, container_kill, container_pause, container_unpause,
     container_rename, container_remove, container_wait_exit, container_prune;
 /* containers_io.c */
-route_fn container_attach, container_attach_ws, container_logs, container_resize, container_top, container_checkpoint;
+route_fn container_attach, container_attach_ws, container_logs, container_resize, container_top,
+    container_checkpoint;
 /* containers_update.c */
 route_fn container_update;
 /* stats.c */
