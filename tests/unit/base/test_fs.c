@@ -136,6 +136,23 @@ static void removing_a_tree_does_not_follow_links_out_of_it(void **state)
     assert_text(inside, "precious");
 }
 
+static void a_link_is_known_by_its_text_in_a_directory_that_is_none(void **state)
+{
+    cleanup_tmpdir struct tmpdir t = tmpdir_new();
+    cleanup_free char *dir = tmpdir_at(&t, "etc"), *link = tmpdir_at(&t, "etc/mtab"),
+                      *other = tmpdir_at(&t, "other");
+
+    (void)state;
+    assert_ok(fs_mkdir_p(dir, 0755, &e));
+    assert_int_equal(symlink("/proc/mounts", link), 0);
+    assert_int_equal(symlink(dir, other), 0);
+    assert_true(fs_has_link(dir, "mtab", "/proc/mounts"));
+    assert_false(fs_has_link(dir, "mtab", "/proc/mount"));
+    assert_false(fs_has_link(dir, "mtab", "/proc/mounts/"));
+    assert_false(fs_has_link(dir, "fstab", "/proc/mounts"));
+    assert_false(fs_has_link(other, "mtab", "/proc/mounts"));
+}
+
 static void the_root_is_never_removed(void **state)
 {
     (void)state;
@@ -380,6 +397,7 @@ int main(void)
         cmocka_unit_test(what_is_missing_is_not_found_and_what_is_too_big_is_invalid),
         cmocka_unit_test(directories_are_made_with_their_parents),
         cmocka_unit_test(removing_a_tree_does_not_follow_links_out_of_it),
+        cmocka_unit_test(a_link_is_known_by_its_text_in_a_directory_that_is_none),
         cmocka_unit_test(the_root_is_never_removed),
         cmocka_unit_test(a_tree_of_any_depth_is_removed),
         cmocka_unit_test(sizes_count_each_file_once),

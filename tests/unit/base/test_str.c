@@ -16,6 +16,10 @@ static void null_equals_only_null(void **state)
     assert_false(str_eq("", NULL));
     assert_true(str_eq_nocase("HostConfig", "hostconfig"));
     assert_false(str_eq_nocase("HostConfig", "hostconfi"));
+    assert_true(str_has_nocase("fork: Permission denied", "permission"));
+    assert_true(str_has_nocase("aab", "AB"));
+    assert_true(str_has_nocase("", ""));
+    assert_false(str_has_nocase("permissio", "permission"));
     assert_false(str_starts(NULL, "x"));
     assert_true(str_ends("a.tar.gz", ".gz"));
     assert_false(str_ends("gz", ".gz"));
