@@ -5,6 +5,7 @@
  *     oldest first, until there is none.
  * (2) The result is on the disk before it replaces the original, which may have another number by
  *     then, or none: both are renamed under the lock on the names.
+ *     A file that somebody reads is left alone, until the next rotation calls for us.
  * (3) The head has dockerd's extra field, with one member more: the inode of the original, by which
  *     a reader finds out where in the log it is.
  */
@@ -89,8 +90,8 @@ static int pack_file(int from, const struct stat *st, int to)
     time_format(st->st_mtim.tv_sec * NS_PER_SEC + st->st_mtim.tv_nsec, last);
     p->head.extra = (unsigned char *)p->extra;
     p->head.extra_len =
-        (unsigned)snprintf(p->extra, sizeof(p->extra), "{\"lastTime\":\"%s\",\"ino\":%llu}", last,
-                           (unsigned long long)st->st_ino);
+        (unsigned)snprintf(p->extra, sizeof(p->extra), "{" LOG_GZ_TIME "%s\"," LOG_GZ_INO "%llu}",
+                           last, (unsigned long long)st->st_ino);
     p->head.os = 255; /* unknown, as Go has it */
     if (deflateInit2(&p->z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, GZIP_BITS, 8, Z_DEFAULT_STRATEGY) !=
         Z_OK) {
@@ -103,7 +104,7 @@ static int pack_file(int from, const struct stat *st, int to)
     return r;
 }
 
-/* -1: no old file is left that is not compressed. */
+/* -1: none is left that is not compressed and that nobody reads. */
 static int open_oldest(const char *path, struct stat *st)
 {
     int found = -1;
@@ -114,7 +115,7 @@ static int open_oldest(const char *path, struct stat *st)
         cleanup_fd int fd = open(plain, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
         gaps = fd >= 0 || access(gz, F_OK) == 0 ? 0 : gaps + 1;
-        if (fd < 0 || fstat(fd, st) || !S_ISREG(st->st_mode))
+        if (fd < 0 || fstat(fd, st) || !S_ISREG(st->st_mode) || log_file_is_read(fd))
             continue;
         fd_close(found);
         found = take_fd(fd);
@@ -127,10 +128,11 @@ static int open_oldest(const char *path, struct stat *st)
 }
 
 /* See (2).  A file without a name any more was rotated away: so is its result. */
-static int put_in_place(const char *path, const char *work, const struct stat *st, struct err *e)
+static int put_in_place(const char *path, const char *work, int from, const struct stat *st,
+                        struct err *e)
 {
     cleanup_fd int names = log_file_lock_names(path, true);
-    const struct log_source original = {.fd = 0, .ino = st->st_ino, .first_ino = st->st_ino};
+    const struct log_source original = {.fd = from, .ino = st->st_ino};
     cleanup_free char *plain = NULL, *gz = NULL;
     struct stat now;
     int64_t n;
@@ -138,7 +140,8 @@ static int put_in_place(const char *path, const char *work, const struct stat *s
     if (names < 0)
         return err_os(e, errno, "lock the names of log %s", path);
     n = log_source_number(path, &original);
-    if (n < 1)
+    /* Exclusive until it has no name any more: who has opened it meanwhile sees that then. */
+    if (n < 1 || flock(from, LOCK_EX | LOCK_NB))
         return fs_remove(work, e);
     plain = log_file_name(path, n, false);
     gz = log_file_name(path, n, true);
@@ -157,7 +160,7 @@ static int compress_one(const char *path, const char *work, int from, const stru
     if (ftruncate(to, 0) || pack_file(from, st, to) || fchmod(to, st->st_mode & 0777) ||
         fsync(to) || futimens(to, times))
         return err_os(e, errno, "compress an old file of log %s", path);
-    return put_in_place(path, work, st, e);
+    return put_in_place(path, work, from, st, e);
 }
 
 /* The work file, locked; -1 when another process has it. */

@@ -295,16 +295,17 @@ static int64_t local_tail(int fd, int64_t end, int64_t *want)
 {
     size_t cap = BLOCK;
     cleanup_free char *bytes = xmalloc(cap);
+    int64_t left = *want;
 
-    while (end > 0 && *want > 0) {
+    while (end > 0 && left > 0) {
         int64_t from = end > (int64_t)cap ? end - (int64_t)cap : 0;
         size_t n = (size_t)(end - from), at = n, size;
 
         if (pread(fd, bytes, n, from) != (ssize_t)n)
             return -1;
-        while (*want > 0 && (size = record_before(bytes, at)) > 0) {
+        while (left > 0 && (size = record_before(bytes, at)) > 0) {
             at -= size;
-            --*want;
+            left--;
         }
         end = from + (int64_t)at;
         if (at < n)
@@ -314,6 +315,7 @@ static int64_t local_tail(int fd, int64_t end, int64_t *want)
         cap *= 2;
         bytes = xrealloc(bytes, cap);
     }
+    *want = left;
     return end;
 }
 

@@ -7,13 +7,16 @@
  * rotation (log_file_write.c), reading (log_file_read.c) and the names (log_source.c) are the same
  * for all.  What writer, compressor and readers owe each other:
  *
- * (1) A file is known by its inode.  The compressor writes the inode of what it compresses into the
- *     head of the result, so that a reader finds its place again.
+ * (1) A file that is open is known by its inode.  The compressor writes the inode of what it
+ *     compresses into the head of the result, so that a reader finds its place again; and the time
+ *     of its last change, since the inode is soon another file's.
  * (2) Files change names while the directory is locked (flock): the writer does not wait for that
  *     lock, it goes on with the file it has and tries again a little later.
+ *     Nor is a file compressed while somebody reads it.
  * (3) A reader holds a shared lock on the file it has open, and takes the next file's before it
  *     lets go.  The writer does not drop a second file while somebody still reads one that it has
- *     dropped, until the current file is LOG_FILE_PATIENCE times as large as it should be.
+ *     dropped, until the current file is LOG_FILE_PATIENCE times as large as it should be, and
+ *     LOG_FILE_SPARE larger.
  */
 #pragma once
 
@@ -24,8 +27,9 @@
 #include "base/time.h"
 #include "core/log_driver.h"
 
-#define LOG_FILE_MAX_FILES 1000          /* a rotation renames them one by one */
-#define LOG_FILE_PATIENCE  4             /* see (3) */
+#define LOG_FILE_MAX_FILES 1000 /* a rotation renames them one by one */
+#define LOG_FILE_PATIENCE  4    /* see (3) */
+#define LOG_FILE_SPARE     (4 * 1024 * 1024)
 #define LOG_RECORD_MAX     (1024 * 1024) /* longer ones are nobody's: skipped */
 
 /* The option that names the program ballast-log; no user can set it, as check() does not know it.
@@ -106,9 +110,14 @@ char *log_file_name(const char *path, int64_t n, bool gz);
 /* Locks the directory of `path`, see (2); -1 when it cannot be had (now).  Closed to unlock. */
 int log_file_lock_names(const char *path, bool wait);
 
+/* Whether somebody has it open who is no writer; see (3). */
+bool log_file_is_read(int fd);
+
 /* The program's half of compress=true: all old files of the log `path`, one by one. */
 int log_compress(const char *path, struct err *e) MUST_USE;
-/* What it writes into the head of the result: {"lastTime": RFC 3339, "ino": number}. */
+/* What it writes into the head of the result: {"lastTime":"RFC 3339","ino":number}. */
+#define LOG_GZ_TIME      "\"lastTime\":\""
+#define LOG_GZ_INO       "\"ino\":"
 #define LOG_GZ_EXTRA_MAX 128
 #define LOG_GZ_WORK      ".gz.tmp" /* behind `path`: its output, locked while it runs */
 
@@ -117,9 +126,13 @@ int log_compress(const char *path, struct err *e) MUST_USE;
 struct log_source {
     int fd; /* -1: none */
     void *gz;
-    ino_t ino, first_ino; /* of the file; of what it was before it was compressed */
-    int64_t offset;       /* of the next byte to read, uncompressed */
-    int64_t size;         /* when it was opened; -1: compressed */
+    ino_t ino;
+    struct log_origin { /* compressed: what it was before */
+        ino_t ino;      /* 0: it does not say */
+        int64_t mtime_ns;
+    } origin;
+    int64_t offset; /* of the next byte to read, uncompressed */
+    int64_t size;   /* when it was opened; -1: compressed */
     int64_t mtime_s;
 };
 #define LOG_SOURCE_NONE ((struct log_source){.fd = -1})

@@ -307,6 +307,8 @@ static int begin_at_tail(struct reader *r, struct err *e)
             log_source_close(&file);
             continue;
         }
+        if (log_source_same(&file, &r->stop)) /* what came since is not among the last */
+            file.size = r->stop.size;
         switch_to(r, &file);
         if (seek_tail(r, &want, e))
             return -1;

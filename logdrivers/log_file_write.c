@@ -16,7 +16,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -81,7 +80,7 @@ static bool is_being_compressed(const struct log_writer *w)
     cleanup_free char *work = str_printf("%s" LOG_GZ_WORK, w->path);
     cleanup_fd int fd = open(work, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
-    return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB);
+    return fd >= 0 && log_file_is_read(fd);
 }
 
 /* Old files are compressed by a process of its own; when it does not start they stay as they are
@@ -149,12 +148,11 @@ static void cut_off(struct log_writer *w, size_t done)
 
 static ssize_t write_some(const struct log_writer *w, const char *bytes, size_t n)
 {
-    if (FAULT("log.write")) { /* as a disk fills up: a part of it is there */
-        (void)!write(w->fd, bytes, n / 2);
+    if (FAULT("log.write")) {
         errno = ENOSPC;
         return -1;
     }
-    return write(w->fd, bytes, n);
+    return write(w->fd, bytes, FAULT("log.write_part") ? n / 2 : n);
 }
 
 static int write_all(struct log_writer *w, struct err *e)
@@ -253,14 +251,6 @@ static int shift_files(struct log_writer *w, struct err *e)
     return 0;
 }
 
-static bool is_read(int fd)
-{
-    if (flock(fd, LOCK_EX | LOCK_NB))
-        return errno == EWOULDBLOCK;
-    (void)flock(fd, LOCK_UN);
-    return false;
-}
-
 static void let_go(struct log_writer *w)
 {
     fd_close(w->held);
@@ -283,7 +273,7 @@ static int open_last(const struct log_writer *w)
 /* Keeps it in sight while somebody reads it; see log_file.h (3). */
 static void hold(struct log_writer *w, int fd)
 {
-    if (fd >= 0 && is_read(fd))
+    if (fd >= 0 && log_file_is_read(fd))
         w->held = fd;
     else
         fd_close(fd);
@@ -295,18 +285,33 @@ static void put_off(struct log_writer *w)
     w->rotate_at = w->size + w->max_size / 4 + 1;
 }
 
+/* The kernel's own times are coarse, and this one tells files apart: log_file.h (1). */
+static void set_last_change(const struct log_writer *w)
+{
+    int64_t now = time_wall_ns();
+    const struct timespec t = {.tv_sec = now / NS_PER_SEC, .tv_nsec = now % NS_PER_SEC};
+
+    (void)!futimens(w->fd, (const struct timespec[2]){{.tv_nsec = UTIME_OMIT}, t});
+}
+
+static bool has_patience(const struct log_writer *w)
+{
+    return w->size < w->max_size + LOG_FILE_SPARE || w->size / LOG_FILE_PATIENCE < w->max_size;
+}
+
 static int rotate(struct log_writer *w, struct err *e)
 {
     cleanup_free char *fresh = str_printf("%s.new", w->path);
     cleanup_fd int fd = -1, names = -1, last = -1;
 
     put_off(w);
-    if (w->held >= 0 && w->size < w->max_size * LOG_FILE_PATIENCE && is_read(w->held))
+    if (w->held >= 0 && has_patience(w) && log_file_is_read(w->held))
         return 0;
     names = log_file_lock_names(w->path, false);
     if (names < 0)
         return 0;
     let_go(w);
+    set_last_change(w);
     if (w->max_files > 1)
         last = open_last(w);
     /* The new file is there before the old name goes, so that a full disk changes nothing. */
@@ -355,7 +360,7 @@ int log_file_flush(struct log_writer *w, struct err *e)
     if (w->used > 0)
         return flush_bytes(w, e);
     drop_memory(w);
-    if (w->held >= 0 && !is_read(w->held))
+    if (w->held >= 0 && !log_file_is_read(w->held))
         let_go(w);
     return 0;
 }
