@@ -303,6 +303,11 @@ void world_exit(const char *id, int code)
         watcher.changed(watcher.arg, id);
 }
 
+void world_poke(const char *id)
+{
+    watcher.changed(watcher.arg, id);
+}
+
 /* ------------------------------------------------------------ networks */
 
 static int net_check(const struct network *n, struct err *e)

@@ -45,6 +45,8 @@ void world_reset(void);
 struct runtime *world_runtime(void);
 /* The process of the container ends, and the engine is told. */
 void world_exit(const char *id, int code);
+/* The engine looks at it again. */
+void world_poke(const char *id);
 struct world_container *world_find(const char *id);
 /* What is left that should not be: sandboxes and endpoints without a process. */
 int world_leftovers(void);

@@ -10,6 +10,7 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/sync.h"
 #include "base/time.h"
 #include "tests/unit/reconciler/engine_fixture.h"
 
@@ -249,6 +250,37 @@ static void an_update_reaches_the_kernel_or_changes_nothing(void **state)
     expect_events(id, "create update start update ");
 }
 
+static _Atomic bool poking;
+
+static void poke(void *arg)
+{
+    while (poking)
+        world_poke(arg);
+}
+
+/* A look that began before the update neither writes what was before it nor takes it for done. */
+static void an_update_in_the_middle_of_a_look_reaches_the_kernel(void **state)
+{
+    cleanup_free char *id = make("busy", RESTART_NO, 0, 0, NULL);
+    struct thread poker;
+
+    (void)state;
+    assert_ok(containers_start(g, id, "test", NULL, &e));
+    poking = true;
+    assert_ok(thread_start(&poker, "poker", poke, id, &e));
+    for (int i = 1; i <= 100; i++) {
+        cleanup_free char *body = str_printf("{\"Memory\":%d}", 10000000 * (1 + i % 2));
+
+        assert_ok(update(id, body, &e));
+        assert_int_equal(world_find(id)->memory, 10000000 * (1 + i % 2));
+        world.memory_used = 8000000;
+        assert_err(update(id, "{\"Memory\":7000000}", &e), ERR_IO);
+        world.memory_used = 0;
+    }
+    poking = false;
+    thread_join(&poker);
+}
+
 static void a_policy_that_was_updated_decides_the_next_end(void **state)
 {
     cleanup_free char *id = make("policy", RESTART_NO, 0, 0, NULL);
@@ -408,6 +440,7 @@ int main(void)
         T(each_time_out_of_memory_is_told_once_and_before_the_end),
         T(between_two_lives_start_is_done_already_and_kill_calls_it_off),
         T(an_update_reaches_the_kernel_or_changes_nothing),
+        T(an_update_in_the_middle_of_a_look_reaches_the_kernel),
         T(a_policy_that_was_updated_decides_the_next_end),
         T(an_unhealthy_container_is_restarted_when_its_label_says_so),
         T(a_container_may_go_while_it_is_probed),
