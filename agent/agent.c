@@ -1,6 +1,7 @@
 /* agent: see agent.h for the order. */
 #include "agent/agent.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -68,6 +69,13 @@ static int compose(void *arg, const char *name, const char *project_dir, const s
 
 /* ------------------------------------------------------------ coming up */
 
+/* It may have been there before, the root of a disk say.  Other users of this machine who can walk
+ * through run what is in images, set-id programs among it. */
+static int close_to_others(const char *dir, struct err *e)
+{
+    return chmod(dir, 0710) ? err_os(e, errno, "close %s to other users", dir) : 0;
+}
+
 static int open_roots(struct agent *a, struct err *e)
 {
     const struct config *c = a->cfg;
@@ -76,8 +84,9 @@ static int open_roots(struct agent *a, struct err *e)
     cleanup_free char *netns = path_join(c->exec_root, "netns");
 
     if (fs_mkdir_p(c->data_root, 0710, e) || fs_mkdir_p(c->exec_root, 0711, e) ||
-        pidfile_lock_root(c->data_root, e) || fs_mkdir_p(containers, 0710, e) ||
-        fs_mkdir_p(volumes, 0701, e) || fs_mkdir_p(netns, 0700, e))
+        pidfile_lock_root(c->data_root, e) || close_to_others(c->data_root, e) ||
+        fs_mkdir_p(containers, 0710, e) || fs_mkdir_p(volumes, 0701, e) ||
+        fs_mkdir_p(netns, 0700, e))
         return -1;
     if (!str_empty(c->pidfile) && pidfile_write(c->pidfile, e))
         return -1;

@@ -99,8 +99,11 @@ static int first_range(const char *file, const char *kind, const char *name, int
                    strcmp(kind, "uid") == 0 ? "user" : "group", name);
 }
 
-/* The data of one range apart from the others'; others may pass, because a container's root does
- * and is one of them. */
+/*
+ * The data of one range apart from the others'.  Whoever passes here can run what is in images,
+ * programs that become the machine's root among it: so that is a container's root, by its group,
+ * and nobody else on this machine.
+ */
 static int own_directory(struct config *c, struct err *e)
 {
     cleanup_free char *top = xstrdup(c->data_root);
@@ -110,9 +113,10 @@ static int own_directory(struct config *c, struct err *e)
         str_printf("%s/%lld.%lld", top, (long long)c->remap_base, (long long)c->remap_base);
     if (c->validate)
         return 0;
-    if (fs_mkdir_p(c->data_root, 0711, e))
+    if (fs_mkdir_p(top, 0711, e) || fs_mkdir_p(c->data_root, 0710, e))
         return -1;
-    if (chmod(top, 0711) || chmod(c->data_root, 0711))
+    if (chmod(top, 0711) || chown(c->data_root, 0, (gid_t)c->remap_base) ||
+        chmod(c->data_root, 0710))
         return err_set(e, ERR_IO, "userns-remap: open %s to the containers' ids: %m", top);
     return 0;
 }

@@ -90,6 +90,15 @@ def remapped(work, archive):
     agent.stop()
 
 
+def test_other_users_of_the_machine_do_not_get_to_what_is_in_images(work):
+    agent = conftest.Agent(work / "closed")
+    agent.data.mkdir(parents=True, exist_ok=True)
+    agent.data.chmod(0o755)
+    agent.start()
+    assert os.stat(agent.data).st_mode & 0o777 == 0o710
+    agent.stop()
+
+
 def test_remapped_containers_have_ids_of_their_own(remapped):
     remapped.docker("run", "-d", "--name", "um1", "--init", "-v", "umv:/vol", "busybox", "sleep", "1000")
     seen = remapped.out("exec", "um1", "sh", "-c", "id -u; cat /proc/self/uid_map; touch /vol/a /root/b && stat -c %u /vol/a /root/b /etc/hosts")
@@ -98,6 +107,8 @@ def test_remapped_containers_have_ids_of_their_own(remapped):
     assert os.stat(f"/proc/{pid}").st_uid == 310000
     data = remapped.data / "310000.310000"
     assert os.stat(data / "volumes/umv/_data/a").st_uid == 310000
+    # Layers have programs that become the machine's root: only the containers' root gets there, by its group.
+    assert (os.stat(data).st_mode & 0o777, os.stat(data).st_uid, os.stat(data).st_gid) == (0o710, 0, 310000)
     remapped.docker("run", "--rm", "--userns", "host", "busybox", "grep", "-q", "4294967295", "/proc/self/uid_map")
 
 
