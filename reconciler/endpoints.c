@@ -469,7 +469,7 @@ static int leave_unwanted(struct engine *g, struct container **c, const char *ne
 int endpoints_follow(struct engine *g, struct container **c, struct err *e)
 {
     cleanup_free char *netns = owns_sandbox(*c) ? container_netns(g, *c) : NULL;
-    bool left = false;
+    bool left = false, joined;
     size_t before;
 
     if (!netns || (*c)->generation <= (*c)->observed_generation)
@@ -479,9 +479,12 @@ int endpoints_follow(struct engine *g, struct container **c, struct err *e)
     before = (*c)->state.n_endpoints;
     if (endpoints_allocate(g, c, e))
         return -1;
-    if (!left && before == (*c)->state.n_endpoints)
+    /* What an agent before this one has written down it may not have lived to make. */
+    joined = set_joined(g, (*c)->id, true);
+    if (joined && !left && before == (*c)->state.n_endpoints)
         return 0;
     if (join_from(g, *c, before, netns, e)) {
+        set_joined(g, (*c)->id, joined);
         /* What could not be made is not kept; a later pass would leave it, too. */
         while ((*c)->state.n_endpoints > before) {
             cleanup_free char *id = xstrdup((*c)->state.endpoints[before].id);
