@@ -272,6 +272,7 @@ static enum hijack_end run(struct pump *p, int *exit_code)
     if (p->end == HIJACK_OUTPUT_ENDED || p->end == HIJACK_FAILED)
         linger(p);
     cancel_fire(p->stop_input);
+    cancel_fire(p->rq->cancel); /* it may be writing to a process that does not read */
     thread_join(&p->input);
     p->rq->conn->in.cancel = p->rq->cancel;
     return p->end;

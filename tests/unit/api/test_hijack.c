@@ -292,6 +292,25 @@ static void a_vanished_client_ends_the_attach(void **state)
     assert_end(shim);
 }
 
+/* Its input stands still, since the process does not read: that holds up nobody who ends. */
+static void a_vanished_client_whose_input_is_not_read_ends_the_attach(void **state)
+{
+    int fd = attach(ATTACH, UPGRADE, HEAD_101("multiplexed-stream"));
+    struct pollfd end = {.fd = shim, .events = POLLHUP};
+    char chunk[8192] = {0};
+
+    (void)state;
+    for (;;) {
+        struct pollfd p = {.fd = fd, .events = POLLOUT};
+
+        if (poll(&p, 1, 200) <= 0 || send(fd, chunk, sizeof(chunk), MSG_NOSIGNAL) <= 0)
+            break;
+    }
+    close(fd);
+    frame(FRAME_STDOUT, "x", 1); /* nobody takes it */
+    assert_int_equal(poll(&end, 1, 10000), 1);
+}
+
 static void the_agents_end_ends_the_attach(void **state)
 {
     int fd = attach(ATTACH, UPGRADE, HEAD_101("multiplexed-stream"));
@@ -426,6 +445,7 @@ int main(void)
         TEST(detach_keys_let_go_and_are_told),
         TEST(without_a_terminal_keys_are_only_bytes),
         TEST(a_vanished_client_ends_the_attach),
+        TEST(a_vanished_client_whose_input_is_not_read_ends_the_attach),
         TEST(the_agents_end_ends_the_attach),
         TEST(logs_come_before_what_is_new),
         TEST(exec_carries_and_records_the_exit),
