@@ -2,8 +2,8 @@
  * path_walk: finds the directory in which an entry of a tar belongs, without leaving the root.
  *
  * openat2(RESOLVE_IN_ROOT) answers the same question, but not in old kernels and not through every
- * seccomp filter; this walk is the only way here, so that it is the one that is tested.  Nobody
- * else changes the tree meanwhile.
+ * seccomp filter; this walk is the only way here, so that it is the one that is tested.  Each step
+ * is by descriptor and follows nothing, so whoever exchanges things meanwhile leads nobody out.
  */
 #pragma once
 
