@@ -194,6 +194,8 @@ int cgroup_no_controller(const char *what, const char *controller, struct err *e
 
 const char *cgroup_dir(const struct cgroup *cg, const char *controller)
 {
+    if (cgroup_is_v2(cg))
+        return cg->h[0].dir; /* one tree for all; a file that is not there says the rest */
     for (size_t i = 0; i < cg->n; i++)
         if (names_controller(cg->h[i].name, controller))
             return cg->h[i].dir;

@@ -42,7 +42,7 @@ struct cgroup_host {
 };
 const struct cgroup_host *cgroup_host(void);
 
-/* Directory of the hierarchy that has `controller`; NULL: the host lacks it. */
+/* Directory of the hierarchy that has `controller`, on v2 the only one; NULL: the host lacks it. */
 const char *cgroup_dir(const struct cgroup *cg, const char *controller);
 
 int cgroup_write(const char *dir, const char *file, const char *text, struct err *e) MUST_USE;

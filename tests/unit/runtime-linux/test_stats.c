@@ -1,5 +1,6 @@
 /* What the kernel's files say, in our struct. */
 #include "core/stats.h"
+#include "runtime-linux/cgroup_internal.h"
 #include "runtime-linux/stats_internal.h"
 #include "tests/unit/unit.h"
 
@@ -67,6 +68,21 @@ static void interfaces_are_listed_but_for_the_loopback(void **state)
     assert_int_equal(s->interfaces[0].tx_dropped, 4);
 }
 
+/* It has one tree for all controllers, whose name in our list is empty. */
+static void every_controller_of_v2_is_in_its_tree(void **state)
+{
+    struct hierarchy tree = {.name = (char[]){""}, .dir = (char[]){"/tree/x"}};
+    const struct cgroup v2 = {.ops = &cgroup_v2_ops, .h = &tree, .n = 1};
+    struct hierarchy memory = {.name = (char[]){"memory"}, .dir = (char[]){"/memory/x"}};
+    const struct cgroup v1 = {.ops = &cgroup_v1_ops, .h = &memory, .n = 1};
+
+    (void)state;
+    assert_string_equal(cgroup_dir(&v2, "memory"), "/tree/x");
+    assert_string_equal(cgroup_dir(&v2, "io"), "/tree/x");
+    assert_string_equal(cgroup_dir(&v1, "memory"), "/memory/x");
+    assert_null(cgroup_dir(&v1, "pids"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -74,6 +90,7 @@ int main(void)
         cmocka_unit_test(the_machines_time_is_the_sum_of_its_seven_kinds),
         cmocka_unit_test(block_devices_are_told_apart),
         cmocka_unit_test(interfaces_are_listed_but_for_the_loopback),
+        cmocka_unit_test(every_controller_of_v2_is_in_its_tree),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
