@@ -662,6 +662,14 @@ static void write_exec_ids(struct jsonw *w, const struct codec *k, const struct 
     write_strv_or_null(w, "ExecIDs", &ids);
 }
 
+/* Known from the first start on. */
+static void write_apparmor(struct jsonw *w, const struct codec *k, const struct container *c)
+{
+    bool active = c->state.started_ns != TIME_ZERO && engine_supports(k->engine, "apparmor");
+
+    jsonw_kstr(w, "AppArmorProfile", active ? container_apparmor(c->spec, true) : "");
+}
+
 void container_write_inspect(struct jsonw *w, const struct codec *k, const struct container *c)
 {
     jsonw_obj(w);
@@ -679,7 +687,7 @@ void container_write_inspect(struct jsonw *w, const struct codec *k, const struc
     jsonw_kstr(w, "Platform", "linux");
     jsonw_kstr(w, "MountLabel", "");
     jsonw_kstr(w, "ProcessLabel", "");
-    jsonw_kstr(w, "AppArmorProfile", "");
+    write_apparmor(w, k, c);
     write_exec_ids(w, k, c);
     jsonw_key(w, "HostConfig");
     container_spec_encode_host(c->spec, w);

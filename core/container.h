@@ -280,6 +280,11 @@ void mount_spec_copy(struct mount_spec *dst, const struct mount_spec *src);
  * ...). */
 int container_spec_validate(const struct container_spec *s, struct err *e) MUST_USE;
 bool container_name_valid(const char *name);
+/* The profile that it runs under: "unconfined", the default, or the one that --security-opt names.
+ * NULL: none is asked for, and without AppArmor none is the default.  Lives as long as the spec. */
+#define APPARMOR_DEFAULT    "ballast-default"
+#define APPARMOR_UNCONFINED "unconfined"
+const char *container_apparmor(const struct container_spec *s, bool active);
 int signal_parse(const char *s, int *out, struct err *e) MUST_USE; /* "TERM", "SIGTERM", "15" */
 const char *signal_name(int sig);                                  /* "SIGTERM", NULL */
 

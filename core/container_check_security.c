@@ -210,3 +210,23 @@ int check_security(const struct container_spec *s, struct err *e)
                ? -1
                : 0;
 }
+
+/* ------------------------------------------------------------ AppArmor */
+
+/* The last one counts, and privileges are above all, as in moby. */
+const char *container_apparmor(const struct container_spec *s, bool active)
+{
+    const char *named = NULL;
+
+    if (active && s->privileged)
+        return APPARMOR_UNCONFINED;
+    for (size_t i = 0; i < s->security_opt.n; i++) {
+        const char *o = s->security_opt.v[i];
+
+        if (str_starts(o, "apparmor=") || str_starts(o, "apparmor:"))
+            named = o + strlen("apparmor=");
+    }
+    if (!str_empty(named))
+        return named;
+    return active ? APPARMOR_DEFAULT : NULL;
+}

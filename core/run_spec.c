@@ -49,6 +49,7 @@ void run_spec_free(struct run_spec *s)
     free(s->log_path);
     kvs_release(&s->log_opts);
     free(s->seccomp);
+    free(s->apparmor);
     free(s);
 }
 

@@ -101,7 +101,8 @@ struct run_spec {
     char *cgroup;              /* below every hierarchy's root: "/ballast/<id>" */
     char *log_driver, *log_path;
     struct kvs log_opts;
-    char *seccomp; /* NULL: default profile, "unconfined", or a profile's JSON */
+    char *seccomp;  /* NULL: default profile, "unconfined", or a profile's JSON */
+    char *apparmor; /* profile; NULL: none is set, APPARMOR_DEFAULT: the runtime sees to it */
     bool no_new_privileges, writable_cgroups, userns_remap;
     int64_t uid_base, id_count; /* when userns_remap */
 };

@@ -180,6 +180,11 @@ struct runtime *engine_runtime(struct engine *g)
     return g->rt;
 }
 
+bool engine_supports(const struct engine *g, const char *feature)
+{
+    return g->rt->ops->supports && g->rt->ops->supports(g->rt, feature);
+}
+
 struct state *engine_state(struct engine *g)
 {
     return g->st;

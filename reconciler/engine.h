@@ -77,6 +77,8 @@ int engine_erase(struct engine *g, struct err *e) MUST_USE;
 const struct engine_config *engine_config(const struct engine *g);
 struct images *engine_images(struct engine *g);
 struct runtime *engine_runtime(struct engine *g);
+/* The runtime has it, as core/runtime.h says; a runtime that knows no features has none. */
+bool engine_supports(const struct engine *g, const char *feature);
 struct state *engine_state(struct engine *g);
 const char *engine_id(const struct engine *g);
 

@@ -214,11 +214,12 @@ static bool is_true(const char *option, const char *name)
 }
 
 /* --security-opt: "no-new-privileges[:true|=true]", "seccomp=unconfined|builtin|{...}",
- * "writable-cgroups=true"; runtime-linux/ reads "apparmor=..." */
+ * "writable-cgroups=true"; core/ reads "apparmor=..." */
 static void security_options(struct engine *g, const struct container_spec *s, struct run_spec *rs)
 {
     rs->no_new_privileges = g->cfg.no_new_privileges;
     rs->writable_cgroups = s->privileged;
+    rs->apparmor = str_dup_or_null(container_apparmor(s, engine_supports(g, "apparmor")));
     rs->seccomp = s->privileged ? xstrdup("unconfined") : str_dup_or_null(g->cfg.seccomp_profile);
     for (size_t i = 0; i < s->security_opt.n; i++) {
         const char *o = s->security_opt.v[i];

@@ -170,6 +170,7 @@ static void client_free(struct runtime *rt)
     struct runtime_linux *rl = runtime_linux_of(rt);
 
     watch_free(rl->watch);
+    mutex_destroy(&rl->apparmor_lock);
     free(rl->data_root);
     free(rl->exec_root);
     free(rl->shim_path);
@@ -263,6 +264,7 @@ int runtime_open(const struct runtime_config *cfg, struct runtime **out, struct 
     rl->commands = cfg->commands;
     guard_shim(rl);
     rl->watch = watch_new();
+    mutex_init(&rl->apparmor_lock);
     *out = &rl->base;
     return 0;
 }

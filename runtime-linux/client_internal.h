@@ -9,9 +9,10 @@
  *     run_bundle.c    the files that a shim starts from
  *     watch.c         one thread that hears all shims
  *     doctor.c        what the host lacks
+ *     apparmor.c      the profile of containers that name none
  *
  * Any thread may enter any of these.  Nothing is cached: a question goes to the shim, or to what it
- * left on disk.  The only shared object with a lock is the watch.
+ * left on disk.  What is shared has a lock: the watch, and whether the AppArmor profile is loaded.
  */
 #pragma once
 
@@ -20,6 +21,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "base/sync.h"
 #include "core/runtime.h"
 #include "runtime-linux/shim_protocol.h"
 
@@ -33,6 +35,9 @@ struct runtime_linux {
     char *shim_exec; /* what is executed: the descriptor, or shim_path */
     const struct runtime_commands *commands;
     struct watch *watch;
+    struct mutex apparmor_lock;
+    /* By this agent: an older one's text is not ours. */
+    bool apparmor_loaded GUARDED_BY(apparmor_lock);
 };
 
 static inline struct runtime_linux *runtime_linux_of(struct runtime *rt)
@@ -107,6 +112,12 @@ int run_bundle_write(const struct runtime_linux *rl, const struct container *c,
 /* The arguments of START. */
 int run_bundle_start_args(const struct runtime_linux *rl, const struct container *c,
                           const struct run_spec *s, struct buf *out, struct err *e) MUST_USE;
+
+/* ------------------------------------------------------------------ apparmor.c */
+/* The kernel has it and profiles can be loaded. */
+bool apparmor_active(void);
+/* APPARMOR_DEFAULT is in the kernel, as this agent has it. */
+int apparmor_ensure_default(struct runtime_linux *rl, struct cancel *c, struct err *e) MUST_USE;
 
 /* ------------------------------------------------------------------ run_log.c */
 struct log_attrs_source;

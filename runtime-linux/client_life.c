@@ -206,9 +206,11 @@ static int start(const struct runtime_linux *rl, const struct container *c,
 int client_ensure_running(struct runtime *rt, const struct container *c, const struct run_spec *s,
                           struct cancel *cn, struct err *e)
 {
-    const struct runtime_linux *rl = runtime_linux_of(rt);
+    struct runtime_linux *rl = runtime_linux_of(rt);
     struct container_observed now;
 
+    if (s->apparmor && str_eq(s->apparmor, APPARMOR_DEFAULT) && apparmor_ensure_default(rl, cn, e))
+        return -1;
     for (int tries = START_TRIES; tries > 0; tries--) {
         if (client_ensure_created(rt, c, cn, e) || adopt_observe(rt, c->id, &now, e))
             return -1;

@@ -87,14 +87,6 @@ static bool has_user_ns(void)
                               strtol(text.data, NULL, 10) > 0);
 }
 
-static bool has_apparmor(void)
-{
-    cleanup_buf struct buf text = BUF_INIT(64);
-
-    return fs_read("/sys/module/apparmor/parameters/enabled", &text, ERR_IGNORE) == 0 &&
-           text.data[0] == 'Y';
-}
-
 static bool has_selinux(void)
 {
     return fs_exists("/sys/fs/selinux/enforce");
@@ -105,14 +97,14 @@ static const struct {
     bool (*probe)(void);
     const char *without;
 } probes[] = {
-    {"pidfd",          has_pidfd,     "processes are known by number alone"                    },
-    {"openat2",        has_openat2,   "paths in containers are walked by hand, which is slower"},
-    {"mount-api",      has_mount_api, "containers cannot be started"                           },
-    {"overlayfs",      has_overlay,   "the vfs storage driver copies every layer"              },
-    {"seccomp",        has_seccomp,   "system calls of containers are not filtered"            },
-    {"user-namespace", has_user_ns,   "userns-remap and rootless"                              },
-    {"apparmor",       has_apparmor,  "AppArmor profiles are not applied"                      },
-    {"selinux",        has_selinux,   "SELinux labels are not applied"                         },
+    {"pidfd",          has_pidfd,       "processes are known by number alone"                    },
+    {"openat2",        has_openat2,     "paths in containers are walked by hand, which is slower"},
+    {"mount-api",      has_mount_api,   "containers cannot be started"                           },
+    {"overlayfs",      has_overlay,     "the vfs storage driver copies every layer"              },
+    {"seccomp",        has_seccomp,     "system calls of containers are not filtered"            },
+    {"user-namespace", has_user_ns,     "userns-remap and rootless"                              },
+    {"apparmor",       apparmor_active, "AppArmor profiles are not applied"                      },
+    {"selinux",        has_selinux,     "SELinux labels are not applied"                         },
 };
 
 static const struct {
@@ -244,7 +236,7 @@ bool doctor_supports(struct runtime *rt, const char *feature)
         {"blkio.weight",            has_io_weight     },
         {"blkio.weight_device",     has_device_weight },
         {"cgroup.v2",               is_v2             },
-        {"apparmor",                has_apparmor      },
+        {"apparmor",                apparmor_active   },
     };
 
     (void)rt;

@@ -67,23 +67,9 @@ static void write_rlimits(const struct container_spec *c, struct jsonw *w)
     jsonw_end_arr(w);
 }
 
-/* "apparmor=NAME" of --security-opt; without one the kernel's own rules hold. */
-static const char *apparmor(const struct container_spec *c)
-{
-    for (size_t i = 0; i < c->security_opt.n; i++) {
-        const char *o = c->security_opt.v[i];
-
-        if ((str_starts(o, "apparmor=") || str_starts(o, "apparmor:")) &&
-            !str_eq(o + strlen("apparmor="), "unconfined"))
-            return o + strlen("apparmor=");
-    }
-    return NULL;
-}
-
 static void write_process(const struct run_spec *s, uint64_t caps, struct jsonw *w)
 {
     const struct container_spec *c = s->spec;
-    const char *profile = apparmor(c);
 
     jsonw_key(w, "process");
     jsonw_obj(w);
@@ -104,8 +90,8 @@ static void write_process(const struct run_spec *s, uint64_t caps, struct jsonw 
     write_rlimits(c, w);
     jsonw_kbool(w, "noNewPrivileges", s->no_new_privileges);
     jsonw_ki64(w, "oomScoreAdj", c->oom_score_adj);
-    if (profile)
-        jsonw_kstr(w, "apparmorProfile", profile);
+    if (s->apparmor)
+        jsonw_kstr(w, "apparmorProfile", s->apparmor);
     jsonw_end_obj(w);
 }
 

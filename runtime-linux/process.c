@@ -150,6 +150,7 @@ static int set_apparmor(const struct oci_process *p, int proc, struct err *e)
 {
     static const char *const files[] = {"self/attr/apparmor/exec", "self/attr/exec"};
     cleanup_free char *text = NULL;
+    bool unknown;
 
     if (str_empty(p->apparmor) || proc < 0)
         return 0;
@@ -162,7 +163,11 @@ static int set_apparmor(const struct oci_process *p, int proc, struct err *e)
         if (fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text))
             return 0;
     }
-    return err_os(e, errno, "apply the AppArmor profile %s", p->apparmor);
+    unknown = errno == ENOENT; /* the profile, which dockerd takes for the command: 127 */
+    return err_set(e, unknown ? ERR_NOT_FOUND : ERR_IO,
+                   "error during container init: unable to apply apparmor profile: apparmor failed "
+                   "to apply profile: write /proc/thread-self/attr/apparmor/exec: %s",
+                   unknown ? "no such file or directory" : strerror(errno));
 }
 
 static int change_user(const struct user *u, struct err *e)

@@ -210,6 +210,13 @@ struct state *engine_state(struct engine *g)
     return (struct state *)g;
 }
 
+bool engine_supports(const struct engine *g, const char *feature)
+{
+    (void)g;
+    (void)feature;
+    return false;
+}
+
 const char *engine_id(const struct engine *g)
 {
     (void)g;

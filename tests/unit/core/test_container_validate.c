@@ -143,6 +143,38 @@ static void addresses_are_told_from_other_text(void **state)
     }
 }
 
+static void the_apparmor_profile_is_the_one_that_moby_takes(void **state)
+{
+    static const struct {
+        const char *opts[2];
+        bool privileged;
+        const char *active, *inactive;
+    } rows[] = {
+        {{NULL},                                   false, "ballast-default", NULL        },
+        {{"seccomp=unconfined"},                   false, "ballast-default", NULL        },
+        {{"apparmor=mine"},                        false, "mine",            "mine"      },
+        {{"apparmor:mine"},                        false, "mine",            "mine"      },
+        {{"apparmor="},                            false, "ballast-default", NULL        },
+        {{"apparmor=unconfined"},                  false, "unconfined",      "unconfined"},
+        {{"apparmor=unconfined", "apparmor=mine"}, false, "mine",            "mine"      },
+        {{NULL},                                   true,  "unconfined",      NULL        },
+        {{"apparmor=mine"},                        true,  "unconfined",      "mine"      },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        cleanup_spec struct container_spec *s = container_spec_new();
+        const char *inactive;
+
+        s->privileged = rows[i].privileged;
+        for (size_t k = 0; k < 2 && rows[i].opts[k]; k++)
+            strv_add(&s->security_opt, rows[i].opts[k]);
+        assert_string_equal(container_apparmor(s, true), rows[i].active);
+        inactive = container_apparmor(s, false);
+        assert_string_equal(inactive ? inactive : "", rows[i].inactive ? rows[i].inactive : "");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +185,7 @@ int main(void)
         cmocka_unit_test(names_are_judged_as_moby_does),
         cmocka_unit_test(a_hosts_file_cannot_be_written_through_a_name),
         cmocka_unit_test(addresses_are_told_from_other_text),
+        cmocka_unit_test(the_apparmor_profile_is_the_one_that_moby_takes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
