@@ -499,21 +499,30 @@ int health_reconcile(struct engine *g, const char *id, int64_t *again_ms, struct
     cleanup_container struct container *c = object_container(g, id);
     struct probe p = {.output = BUF_INIT(OUTPUT_MAX + 1)};
     const char *verdict;
+    int64_t life_ns;
+    bool same;
     int r = 0;
 
     if (!c || c->state.status != STATUS_RUNNING || !is_probed(c->spec)) {
         stop_watching(g, id); /* health_watch() begins again when it runs again */
+        container_unref_p(&c);
+        c = object_container(g, id);
+        if (c && c->state.status == STATUS_RUNNING) /* since: its start took it for watched */
+            health_watch(g, c);
         return 0;
     }
     *again_ms = take_place(g, id);
     if (*again_ms > 0)
         return 0;
+    life_ns = c->state.started_ns;
     compose_probe(c, &p.exec);
     run_probe(g, c, &p);
     leave_place(g);
     container_unref_p(&c);
     c = object_container(g, id);
-    verdict = c && c->state.status == STATUS_RUNNING ? judge(g, c, &p) : NULL;
+    /* What was found in one life is nothing about the next. */
+    same = c && c->state.status == STATUS_RUNNING && c->state.started_ns == life_ns;
+    verdict = same ? judge(g, c, &p) : NULL;
     if (verdict)
         r = announce(g, &c, verdict, e);
     if (c)

@@ -15,8 +15,8 @@ static struct container_stats *recent(struct engine *g, const char *id)
     struct live *l;
 
     mutex_lock(&g->lock);
-    l = live_of(g, id);
-    if (l->sample && time_mono_ms() - l->sampled_ms < SAMPLE_MS)
+    l = map_get(&g->live, id); /* it may have been removed: nothing is made for it */
+    if (l && l->sample && time_mono_ms() - l->sampled_ms < SAMPLE_MS)
         s = container_stats_ref(l->sample);
     mutex_unlock(&g->lock);
     return s;
