@@ -22,6 +22,7 @@ ACCEPTED = [
     ("create_refused", "create: (no image|hostname|exposed port|exposed protocol|bound protocol|network of no container|userns mode|log size"
      "|log files|dns|ulimit|ulimit order|device rule|device request|device count and ids|privileged and remapped|unknown network)", "status",
      "Refused at create, not at start"),
+    ("create_refused", "create: (security option|security value|no new privileges|system paths)", "status", "Wrong arguments are 400"),
     ("life", r".*stop\?signal=NOPE", "status", "Wrong arguments are 400"),
     ("start_fails", ".*/f-(user|group|device|sysctl)/start", "status", "Wrong arguments are 400"),
     ("start_fails", ".*/create.*=f-cwd|POST /containers/f-cwd/start.*", "status|calls", "The working directory"),
