@@ -301,6 +301,194 @@ class Withdraw(Apply):
         self.clean(agent)
 
 
+def limit_of(agent):
+    """What the kernel holds the container to."""
+    pid = json.loads(agent.http("GET", "/containers/kp/json")[2])["State"]["Pid"]
+    for line in pathlib.Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        number, names, path = line.split(":", 2)
+        if "pids" in names.split(","):
+            return pathlib.Path(f"/sys/fs/cgroup/{names}{path}/pids.max").read_text().strip()
+        if number == "0" and pathlib.Path(f"/sys/fs/cgroup{path}/pids.max").exists():
+            return pathlib.Path(f"/sys/fs/cgroup{path}/pids.max").read_text().strip()
+    return None
+
+
+def inspect(agent, name="kp"):
+    return agent.json(f"/containers/{name}/json")
+
+
+class Update(Stop):
+    points = ["update.written"]
+
+    def run(self, run):
+        run.ask("update", "POST", "/containers/kp/update", {"PidsLimit": 77})
+
+    def check(self, agent, done):
+        def agrees():
+            recorded = inspect(agent)["HostConfig"]["PidsLimit"]
+            return limit_of(agent) == (str(recorded) if recorded else "max")
+        wait_for("the kernel has what the record says", agrees)
+        assert state(agent) == "running"
+        if "update" in done:
+            assert inspect(agent)["HostConfig"]["PidsLimit"] == 77
+
+    def again(self, agent):
+        Run(agent).again("POST", "/containers/kp/update", {"PidsLimit": 88})
+        assert limit_of(agent) == "88"
+
+
+def joined(agent):
+    """The networks it is on; None when record and kernel do not agree."""
+    known = set(inspect(agent)["NetworkSettings"]["Networks"])
+    pid = inspect(agent)["State"]["Pid"]
+    links = subprocess.run(["nsenter", "-t", str(pid), "-n", "ip", "-o", "link"], capture_output=True, text=True).stdout
+    return known if links.count(": eth") == len(known) else None
+
+
+class Connect(Stop):
+    points = ["connect.written", "endpoint.join"]
+
+    def setup(self, agent):
+        put_container(agent)
+        Run(agent).again("POST", "/networks/create", {"Name": "kp-other"})
+
+    def run(self, run):
+        run.ask("connect", "POST", "/networks/kp-other/connect", {"Container": "kp"})
+
+    def check(self, agent, done):
+        wait_for("it is on as many networks as are recorded", lambda: joined(agent))
+        assert state(agent) == "running"
+        if "connect" in done:
+            assert "kp-other" in joined(agent)
+
+    def again(self, agent):
+        if "kp-other" not in joined(agent):
+            Run(agent).ask("connect", "POST", "/networks/kp-other/connect", {"Container": "kp"})
+        assert joined(agent) == {"kp-net", "kp-other"}
+        assert serves()
+
+    def clean(self, agent):
+        drop_container(agent)
+        Run(agent).ask("remove", "DELETE", "/networks/kp-other")
+
+
+class Disconnect(Connect):
+    points = ["connect.written"]
+
+    def setup(self, agent):
+        super().setup(agent)
+        Run(agent).ask("connect", "POST", "/networks/kp-other/connect", {"Container": "kp"})
+
+    def run(self, run):
+        run.ask("disconnect", "POST", "/networks/kp-other/disconnect", {"Container": "kp"})
+
+    def check(self, agent, done):
+        wait_for("it is on as many networks as are recorded", lambda: joined(agent))
+        if "disconnect" in done:
+            assert joined(agent) == {"kp-net"}
+
+
+class Commit(Stop):
+    points = ["content.commit", "images.commit"]
+
+    def run(self, run):
+        run.ask("commit", "POST", "/commit?container=kp&repo=kp-image&tag=1&pause=1", {})
+
+    def check(self, agent, done):
+        wait_for("it is not left paused", lambda: state(agent) == "running")
+        found = agent.http("GET", "/images/kp-image:1/json")[0]
+        assert found == 200 or "commit" not in done
+
+    def again(self, agent):
+        Run(agent).ask("commit", "POST", "/commit?container=kp&repo=kp-image&tag=1", {})
+        Run(agent).ask("create", "POST", "/containers/create?name=kp-of-it", {"Image": "kp-image:1", "Cmd": ["true"]})
+        Run(agent).ask("start", "POST", "/containers/kp-of-it/start")
+        wait_for("what was committed runs", lambda: state(agent, "kp-of-it") == "exited")
+        Run(agent).ask("remove", "DELETE", "/containers/kp-of-it?force=1")
+
+    def clean(self, agent):
+        drop_container(agent)
+        Run(agent).ask("remove", "DELETE", "/images/kp-image:1?force=1")
+
+
+class Rename(Stop):
+    points = []
+
+    def run(self, run):
+        run.ask("away", "POST", "/containers/kp/rename?name=kp-away")
+        run.ask("back", "POST", "/containers/kp-away/rename?name=kp")
+
+    def check(self, agent, done):
+        here, away = state(agent), state(agent, "kp-away")
+        assert sorted([str(here), str(away)]) == ["None", "running"], "it has one name"
+        if done:
+            assert away or done == ["away", "back"] or here  # the second may have been heard
+        if "back" in done:
+            assert here
+
+    def again(self, agent):
+        if state(agent, "kp-away"):
+            Run(agent).ask("back", "POST", "/containers/kp-away/rename?name=kp")
+        assert serves()
+        status, _, text = agent.http("POST", "/containers/create?name=kp-away", {"Image": "busybox"})
+        assert status == 201, text  # the other name is free
+        Run(agent).ask("remove", "DELETE", "/containers/kp-away")
+
+
+class Pause(Stop):
+    points = []
+
+    def run(self, run):
+        run.ask("pause", "POST", "/containers/kp/pause")
+        run.ask("unpause", "POST", "/containers/kp/unpause")
+
+    def check(self, agent, done):
+        wait_for("one of both", lambda: state(agent) in ("running", "paused"))
+        if "unpause" in done:
+            assert state(agent) == "running"
+        wait_for("it serves exactly when it is not paused", lambda: serves() == (state(agent) == "running"))
+
+    def again(self, agent):
+        if state(agent) == "paused":
+            Run(agent).ask("unpause", "POST", "/containers/kp/unpause")
+        wait_for("it serves", serves)
+
+
+SICK = {"Image": "busybox", "Cmd": ["sleep", "1000"], "Labels": {"ballast.on-unhealthy": "restart"},
+        "Healthcheck": {"Test": ["CMD-SHELL", "test $(wc -l </data/probes) -ge 2 || { echo >>/data/probes; false; }"],
+                        "Interval": 50_000_000, "Timeout": 5_000_000_000, "Retries": 1},
+        "HostConfig": {"Init": True, "NetworkMode": "none", "Binds": ["kp-vol:/data"]}}
+
+
+class Unhealthy(Stop):
+    """Its first two probes fail, each of which has it restarted."""
+    points = ["container.exit", "container.composed", "container.started"]
+
+    def setup(self, agent):
+        Run(agent).again("POST", "/containers/create?name=kp", SICK)
+
+    def run(self, run):
+        run.ask("start", "POST", "/containers/kp/start")
+        Apply().follow(run.agent, lambda: self.well(run.agent))
+
+    def well(self, agent):
+        # another agent may find it made well by probes that the one before has not lived to hear of
+        return state(agent) == "running" and inspect(agent)["State"]["Health"]["Status"] == "healthy"
+
+    def check(self, agent, done):
+        if "start" not in done:  # it may have been heard
+            Run(agent).again("POST", "/containers/kp/start")
+        wait_for("it is restarted until it is well", lambda: self.well(agent), 20)
+
+    def again(self, agent):
+        Run(agent).again("POST", "/containers/kp/restart?t=0")
+        wait_for("it is well again", lambda: self.well(agent))
+
+    def clean(self, agent):
+        drop_container(agent)
+        Run(agent).again("DELETE", "/volumes/kp-vol")
+
+
 def start_with(agent, fault):
     """False: it did not live long enough to answer."""
     try:
@@ -346,7 +534,11 @@ def once(agent, scenario, fault):
     return killed
 
 
-@pytest.mark.parametrize("kind", [CreateAndStart, Stop, Restart, Remove, Network, Apply, Withdraw])
+KINDS = [CreateAndStart, Stop, Restart, Remove, Network, Apply, Withdraw, Update, Connect, Disconnect, Commit, Rename, Pause,
+         Unhealthy]
+
+
+@pytest.mark.parametrize("kind", [k for k in KINDS if k is not Disconnect])
 def test_a_kill_at_any_commit_loses_nothing(agent, kind):
     n = 1
     while once(agent, kind(), f"state.commit:{n}:kill"):
@@ -356,6 +548,6 @@ def test_a_kill_at_any_commit_loses_nothing(agent, kind):
     print(f"{n - 1} kills")
 
 
-@pytest.mark.parametrize("kind,point", [(k, p) for k in (CreateAndStart, Stop, Restart, Remove, Apply, Withdraw) for p in k.points])
+@pytest.mark.parametrize("kind,point", [(k, p) for k in KINDS for p in k.points])
 def test_a_kill_between_two_steps_loses_nothing(agent, kind, point):
     assert once(agent, kind(), f"{point}:1:kill"), "the point was not hit: the test shows nothing"
