@@ -538,7 +538,11 @@ KINDS = [CreateAndStart, Stop, Restart, Remove, Network, Apply, Withdraw, Update
          Unhealthy]
 
 
-@pytest.mark.parametrize("kind", [k for k in KINDS if k is not Disconnect])
+# A defect: after one of these kills the record has left the network and the container's link to it is still there.
+LINK_STAYS = pytest.mark.xfail(reason="a kill during a disconnect can leave the container's link", strict=True)
+
+
+@pytest.mark.parametrize("kind", [pytest.param(k, marks=LINK_STAYS) if k is Disconnect else k for k in KINDS])
 def test_a_kill_at_any_commit_loses_nothing(agent, kind):
     n = 1
     while once(agent, kind(), f"state.commit:{n}:kill"):
