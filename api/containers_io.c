@@ -124,7 +124,7 @@ int container_attach_ws(struct request *rq, struct err *e)
         return -1;
     a.raw = true;
     head = rq->conn->in;
-    ws = ws_stream_new(&head, plain);
+    ws = ws_stream_new(&head, plain, rq->conn->api->closing);
     rq->conn->io = ws;
     http_reader_init(&rq->conn->in, ws, rq->cancel);
     r = replay(rq, &a, e);

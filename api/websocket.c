@@ -182,6 +182,7 @@ struct ws_stream {
     struct stream base; /* must be first */
     struct http_reader *in;
     struct stream *io;
+    struct cancel *closing; /* of the server */
     struct ws_parser parser;
     uint8_t buf[READ_CHUNK];
     size_t at, end;
@@ -286,7 +287,9 @@ static int ws_close_write(struct stream *base, struct err *e)
 {
     struct ws_stream *s = (struct ws_stream *)base;
 
-    return say_close(s, 1000, NULL, e) || stream_close_write(s->io, e) ? -1 : 0;
+    /* Who reads nothing any more may be owed so much that it does not fit. */
+    (void)say_close(s, 1000, s->closing, ERR_IGNORE);
+    return stream_close_write(s->io, e);
 }
 
 static int ws_wait_gone(struct stream *base, struct cancel *c, struct err *e)
@@ -308,13 +311,14 @@ static const struct stream_ops ops = {.read = ws_read,
                                       .free = ws_free,
                                       .wait_gone = ws_wait_gone};
 
-struct stream *ws_stream_new(struct http_reader *in, struct stream *io)
+struct stream *ws_stream_new(struct http_reader *in, struct stream *io, struct cancel *closing)
 {
     struct ws_stream *s = xcalloc(1, sizeof(*s));
 
     s->base = (struct stream){.ops = &ops, .name = "websocket"};
     s->in = in;
     s->io = io;
+    s->closing = closing;
     mutex_init(&s->lock);
     return &s->base;
 }

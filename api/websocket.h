@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 
+struct cancel;
 struct http_reader;
 struct request;
 struct stream;
@@ -45,5 +46,5 @@ int ws_parse(struct ws_parser *p, uint8_t *bytes, size_t n, size_t *used, struct
 void ws_accept(const char *key, char out[32]);
 /* Answers the handshake, or says what is wrong with it. */
 int ws_begin(struct request *rq, struct err *e) MUST_USE;
-/* in, io: the connection's, borrowed. */
-struct stream *ws_stream_new(struct http_reader *in, struct stream *io);
+/* in, io: the connection's, borrowed.  closing: the server's; the last frame waits no longer. */
+struct stream *ws_stream_new(struct http_reader *in, struct stream *io, struct cancel *closing);

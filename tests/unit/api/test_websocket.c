@@ -1,9 +1,14 @@
 /* The frames of a websocket, whole and in pieces; what no client may send. */
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "api/websocket.h"
 #include "base/buf.h"
+#include "base/cancel.h"
+#include "base/http.h"
 #include "base/str.h"
+#include "base/stream_fd.h"
 #include "tests/unit/unit.h"
 
 /* Everything in steps of `step` bytes: data is gathered, control frames leave their letter. */
@@ -94,6 +99,31 @@ static void the_handshake_is_that_of_the_specification(void **state)
     assert_string_equal(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
 }
 
+/* The last frame does not fit, since nobody reads: the server's end waits for that no longer. */
+static void who_reads_nothing_holds_up_no_end(void **state)
+{
+    struct cancel *closing = cancel_new();
+    char chunk[4096] = {0};
+    struct stream *io, *ws;
+    struct http_reader in;
+    int pair[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    while (send(pair[0], chunk, sizeof(chunk), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+        ;
+    io = stream_fd_new(pair[0], "client");
+    http_reader_init(&in, io, NULL);
+    ws = ws_stream_new(&in, io, closing);
+    cancel_fire(closing);
+    assert_ok(stream_close_write(ws, &e));
+    stream_free(ws);
+    http_reader_release(&in);
+    stream_free(io);
+    cancel_free(closing);
+    close(pair[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -101,6 +131,7 @@ int main(void)
         cmocka_unit_test(the_mask_is_taken_off),
         cmocka_unit_test(what_no_client_may_send_is_refused),
         cmocka_unit_test(the_handshake_is_that_of_the_specification),
+        cmocka_unit_test(who_reads_nothing_holds_up_no_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
