@@ -348,6 +348,13 @@ static void write_runtime_names(struct jsonw *w, const struct engine_config *ec)
     jsonw_kstr(w, "DefaultRuntime", ec->default_runtime ? ec->default_runtime : RUNTIME_DEFAULT);
 }
 
+/* Containers that ask for nothing get a cgroup namespace of their own. */
+static bool private_cgroupns(const struct engine_config *ec)
+{
+    return str_empty(ec->default_cgroupns_mode) ? cgroup_v2()
+                                                : str_eq(ec->default_cgroupns_mode, "private");
+}
+
 /* Old clients know the names alone. */
 static void write_security(struct jsonw *w, const struct request *rq,
                            const struct engine_config *ec, bool plain)
@@ -361,7 +368,7 @@ static void write_security(struct jsonw *w, const struct request *rq,
     jsonw_str(w, plain ? "seccomp" : seccomp);
     if (ec->userns_remap)
         jsonw_str(w, plain ? "userns" : "name=userns");
-    if (cgroup_v2()) /* where a namespace of one's own is the default */
+    if (private_cgroupns(ec))
         jsonw_str(w, plain ? "cgroupns" : "name=cgroupns");
     jsonw_end_arr(w);
 }
