@@ -52,10 +52,13 @@ static int isolate(struct child *c, int *proc, struct err *e)
         return -1;
     if (setsid() < 0)
         return err_os(e, errno, "setsid");
+    if (c->pid_ns >= 0 && (rootfs_pivot(c->prepared->root, e) || pid_enter_choose(c, e) ||
+                           pid_enter_forget_host(c, false, e) || pid_enter_go(c, e)))
+        return -1;
     *proc = mounts_private_proc(e);
     if (*proc < 0 || mounts_make_early(cfg, c->prepared, e))
         return -1;
-    return rootfs_pivot(c->prepared->root, e);
+    return c->pid_ns >= 0 ? 0 : rootfs_pivot(c->prepared->root, e);
 }
 
 static int set_names(const struct oci_config *cfg, struct err *e)

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/keyctl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -26,6 +27,13 @@ void launched_release(struct launched *l)
     fd_close_p(&l->pty_master);
     cgroup_free(l->cgroup);
     *l = LAUNCHED_INIT;
+}
+
+int launch_leave_session(struct err *e)
+{
+    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
+        return err_os(e, errno, "make a session keyring");
+    return 0;
 }
 
 int launch_exit_code(const struct err *e)
@@ -142,8 +150,6 @@ static int set_oom_score(pid_t pid, int64_t adj, struct err *e)
     return 0;
 }
 
-/* ------------------------------------------------------------------ a container */
-
 struct launch {
     const struct oci_config *cfg;
     struct sync_pipe sync;
@@ -155,6 +161,21 @@ struct launch {
     int pidfd;
     bool in_cgroup;
 };
+
+/* The child has become another (pid_enter.c): that one is ours from now on. */
+static void follow(struct launch *l)
+{
+    if (!l->sync.moved)
+        return;
+    while (waitpid(l->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    fd_close_p(&l->pidfd);
+    l->pid = (pid_t)l->sync.moved;
+    l->pidfd = sys_pidfd_open(l->pid);
+    l->sync.moved = 0;
+}
+
+/* ------------------------------------------------------------------ a container */
 
 static int check(const struct oci_config *cfg, struct err *e)
 {
@@ -203,13 +224,14 @@ static void fill_child(struct child *c, struct launch *l, const struct launch_io
                         .reaper = l->cfg->init,
                         .early_cgroup = !l->cgroup || cgroup_is_v2(l->cgroup),
                         .slave = -1,
+                        .pid_ns = -1,
                         .door = &l->door,
                         .console_height = p->console_height,
                         .console_width = p->console_width,
                         .caps = p->caps};
 }
 
-static int set_joined_sysctls(const struct oci_config *cfg, struct err *e)
+int sysctl_apply_joined(const struct oci_config *cfg, struct err *e)
 {
     cleanup_fd int proc = -1;
 
@@ -222,15 +244,19 @@ static int set_joined_sysctls(const struct oci_config *cfg, struct err *e)
 /* Between joining and returning: everything that depends on the namespaces we lend. */
 static int clone_container(struct launch *l, const struct launch_io *io, struct err *e)
 {
-    cleanup_fd int cgroup_fd = cgroup_clone_fd(l->cgroup);
+    const char *pid_path = l->cfg->ns[OCI_NS_PID].path;
+    cleanup_fd int cgroup_fd = cgroup_clone_fd(l->cgroup), pid_ns = -1;
     struct saved_ns saved;
     struct child c;
     int failed = 0;
 
+    if (pid_path && (pid_ns = open(pid_path, O_RDONLY | O_CLOEXEC)) < 0)
+        return err_os(e, errno, "open the pid namespace %s", pid_path);
     if (namespaces_join(l->cfg, &saved, e))
         return -1;
     fill_child(&c, l, io);
-    if (set_joined_sysctls(l->cfg, e) || mounts_prepare(l->cfg, l->cgroup, &l->prepared, e)) {
+    c.pid_ns = pid_ns;
+    if (sysctl_apply_joined(l->cfg, e) || mounts_prepare(l->cfg, l->cgroup, &l->prepared, e)) {
         failed = -1;
     } else {
         l->pid = clone_child(namespaces_clone_flags(l->cfg), cgroup_fd, &l->pidfd, &l->in_cgroup);
@@ -241,6 +267,10 @@ static int clone_container(struct launch *l, const struct launch_io *io, struct 
     }
     if (namespaces_return(&saved, failed ? ERR_IGNORE : e))
         failed = -1;
+    if (failed || pid_ns < 0)
+        return failed;
+    failed = sync_pipe_wait_moved(&l->sync, e);
+    follow(l);
     return failed;
 }
 
@@ -282,7 +312,7 @@ int launch_container(const struct oci_config *cfg, const struct launch_io *io, s
                      struct err *e)
 {
     struct launch l = {
-        .cfg = cfg, .sync = {-1, -1},
+        .cfg = cfg, .sync = {.shim = -1, .child = -1},
              .pid = -1, .pidfd = -1
     };
     int pty = -1, failed;
@@ -330,6 +360,7 @@ static void fill_exec(struct child *c, struct launch *l, const struct launch_exe
                         .console_height = s->console_height,
                         .console_width = s->console_width,
                         .target_ns = ns,
+                        .pid_ns = ns[OCI_NS_PID],
                         .caps = p->caps};
     if (s->privileged)
         c->caps = (struct oci_caps){.bounding = all, .effective = all, .permitted = all};
@@ -339,21 +370,13 @@ static int clone_exec(struct launch *l, const struct launch_exec_spec *s, const 
                       const struct launch_io *io, struct err *e)
 {
     cleanup_fd int cgroup_fd = cgroup_clone_fd(l->cgroup);
-    struct saved_ns saved;
     struct child c;
-    int failed = 0;
 
     fill_exec(&c, l, s, ns, io);
-    if (namespaces_enter_pid(ns[OCI_NS_PID], &saved, e))
-        return -1;
     l->pid = clone_child(0, cgroup_fd, &l->pidfd, &l->in_cgroup);
     if (l->pid == 0)
         child_run_exec(&c);
-    if (l->pid < 0)
-        failed = err_os(e, errno, "clone the process for the container");
-    if (namespaces_return(&saved, failed ? ERR_IGNORE : e))
-        failed = -1;
-    return failed;
+    return l->pid < 0 ? err_os(e, errno, "clone the process for the container") : 0;
 }
 
 static int run_exec(struct launch *l, int64_t container_pid, const struct launch_exec_spec *s,
@@ -373,7 +396,11 @@ static int run_exec(struct launch *l, int64_t container_pid, const struct launch
     failed = sync_pipe_open(&l->sync, e) || clone_exec(l, s, ns, io, e) || add_to_cgroup(l, e) ||
              set_oom_score(l->pid, l->cfg->process.oom_score_adj, e) || sync_pipe_go(&l->sync, e);
     namespaces_close(ns);
-    return failed ? -1 : sync_pipe_wait_exec(&l->sync, pty, e);
+    if (failed)
+        return -1;
+    failed = sync_pipe_wait_exec(&l->sync, pty, e);
+    follow(l);
+    return failed;
 }
 
 int launch_exec(const struct oci_config *cfg, int64_t container_pid,
@@ -381,7 +408,7 @@ int launch_exec(const struct oci_config *cfg, int64_t container_pid,
                 struct launched *out, struct err *e)
 {
     struct launch l = {
-        .cfg = cfg, .sync = {-1, -1},
+        .cfg = cfg, .sync = {.shim = -1, .child = -1},
              .pid = -1, .pidfd = -1
     };
     int pty = -1, failed;

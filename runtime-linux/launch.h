@@ -63,6 +63,9 @@ int launch_exec(const struct oci_config *cfg, int64_t container_pid,
                 const struct launch_exec_spec *spec, const struct launch_io *io,
                 struct launched *out, struct err *e) MUST_USE;
 
+/* A session keyring for the caller and what it launches: keys of whoever has started the caller are
+ * out of reach.  Once, at the beginning. */
+int launch_leave_session(struct err *e) MUST_USE;
 int launch_exit_code(const struct err *e);
 /* Docker's clients get the text as it is (unknown users). */
 bool launch_error_bare(const struct err *e);

@@ -71,6 +71,7 @@ struct child {
     int64_t console_height, console_width;
     struct oci_caps caps;
     const int *target_ns; /* exec: the namespaces to enter */
+    int pid_ns;           /* where others live already: see pid_enter.c; -1: none */
     struct cgroup_door *door;
 };
 
@@ -86,7 +87,6 @@ uint64_t namespaces_clone_flags(const struct oci_config *cfg);
 /* Descriptors of all namespaces of a process, for exec; -1 where it is in ours already. */
 int namespaces_open(int64_t pid, int fd[OCI_NS_COUNT], struct err *e) MUST_USE;
 void namespaces_close(int fd[OCI_NS_COUNT]);
-int namespaces_enter_pid(int fd, struct saved_ns *saved, struct err *e) MUST_USE;
 int idmap_write(pid_t pid, const struct oci_config *cfg, struct err *e) MUST_USE;
 
 int rootfs_prepare(const struct oci_config *cfg, int *out, struct err *e) MUST_USE;
@@ -114,6 +114,11 @@ _Noreturn void child_run(struct child *c);      /* init.c: a container's first p
 _Noreturn void child_run_exec(struct child *c); /* exec_enter.c */
 _Noreturn void child_finish(struct child *c, int root_fd, int proc_fd); /* process.c */
 
+/* pid_enter.c, in this order.  finished: nothing but 0, 1, 2 and the launcher is needed any more.
+ * The last returns as the process inside, which has a session of its own. */
+int pid_enter_choose(struct child *c, struct err *e) MUST_USE;
+int pid_enter_forget_host(const struct child *c, bool finished, struct err *e) MUST_USE;
+int pid_enter_go(struct child *c, struct err *e) MUST_USE;
 int cgroup_door_pass(struct cgroup_door *door, struct err *e) MUST_USE; /* and closes it */
 int namespaces_finish(const struct oci_config *cfg, struct err *e) MUST_USE;
 int namespaces_setns_all(const int fd[OCI_NS_COUNT], struct err *e) MUST_USE;
@@ -138,6 +143,10 @@ struct mount_source {
         *layers; /* of an image: instead of source; its subpath is mounts_narrow()'s */
     bool recursive;
 };
+/* The sysfs of a network namespace that the caller has joined and the container's user namespace
+ * does not own; *out stays as it is when m is none. */
+int mounts_foreign_sysfs(const struct oci_config *cfg, const struct oci_mount *m, int *out,
+                         struct err *e) MUST_USE;
 /* A detached mount of it. */
 int mounts_clone(const struct mount_source *m, struct err *e) MUST_USE;
 /* What is at subpath of the detached mount, which is closed, as one of its own.  `root` belongs to
@@ -153,6 +162,8 @@ int devices_console(int root, int slave, struct err *e) MUST_USE;
 int devices_open_null(int root, struct err *e) MUST_USE;
 int mask_paths(const struct oci_config *cfg, int root, struct err *e) MUST_USE;
 int sysctl_check(const struct oci_config *cfg, struct err *e) MUST_USE; /* launcher */
+/* Those of a network namespace that the caller has joined. */
+int sysctl_apply_joined(const struct oci_config *cfg, struct err *e) MUST_USE;
 int sysctl_apply(const struct oci_config *cfg, int proc_fd, bool launcher, struct err *e) MUST_USE;
 int rlimits_check(const struct oci_process *p, struct err *e) MUST_USE; /* launcher */
 int rlimits_apply(const struct oci_process *p, struct err *e) MUST_USE;

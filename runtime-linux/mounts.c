@@ -8,11 +8,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -196,12 +198,13 @@ static int clone_source(const struct oci_config *cfg, const struct oci_mount *m,
 }
 
 /* A user namespace that does not own its network namespace may not mount sysfs for it: we do. */
-static int sysfs_for_foreign_net(const struct oci_config *cfg, const struct oci_mount *m, int *out,
-                                 struct err *e)
+int mounts_foreign_sysfs(const struct oci_config *cfg, const struct oci_mount *m, int *out,
+                         struct err *e)
 {
     struct mount_options none = {0};
 
-    if (!cfg->ns[OCI_NS_USER].wanted || (cfg->ns[OCI_NS_NET].wanted && !cfg->ns[OCI_NS_NET].path))
+    if (!is_type(m, "sysfs") || !cfg->ns[OCI_NS_USER].wanted ||
+        (cfg->ns[OCI_NS_NET].wanted && !cfg->ns[OCI_NS_NET].path))
         return 0;
     *out = new_mount(m, "sysfs", &none, e);
     return *out < 0 ? -1 : 0;
@@ -220,7 +223,7 @@ int mounts_prepare(const struct oci_config *cfg, struct cgroup *cg, struct prepa
         if ((is_type(m, "cgroup") || is_type(m, "cgroup2")) && !p->cgroups && cg &&
             cgroup_prepare_views(cg, p, e))
             return -1;
-        if (is_type(m, "sysfs") && sysfs_for_foreign_net(cfg, m, &p->made[i], e))
+        if (mounts_foreign_sysfs(cfg, m, &p->made[i], e))
             return -1;
     }
     return 0;
@@ -267,6 +270,46 @@ int mounts_fill_volume(int root, const char *path, int mount, struct err *e)
     return 0;
 }
 
+static bool is_procfs(int fd)
+{
+    struct statfs fs;
+
+    return fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
+}
+
+/*
+ * A file over one of the kernel's would let the container say what is written to its own settings,
+ * or what we read there.  runc's exceptions: what lxcfs shows in place of the host's numbers.
+ */
+static int check_proc(const struct oci_mount *m, int target, int mount, struct err *e)
+{
+    static const char *const allowed[] = {"/proc/cpuinfo",
+                                          "/proc/diskstats",
+                                          "/proc/meminfo",
+                                          "/proc/stat",
+                                          "/proc/swaps",
+                                          "/proc/uptime",
+                                          "/proc/loadavg",
+                                          "/proc/slabinfo",
+                                          "/proc/net/dev",
+                                          "/proc/sys/kernel/ns_last_pid",
+                                          "/proc/sys/crypto/fips_enabled"};
+    cleanup_free char *path = path_join("/", m->destination);
+
+    if (str_eq(path, "/proc"))
+        return is_procfs(mount) ? 0
+                                : err_set(e, ERR_DENIED,
+                                          "\"%s\" cannot be mounted because it is not of type proc",
+                                          m->destination);
+    for (size_t i = 0; i < ARRAY_LEN(allowed); i++)
+        if (str_eq(path, allowed[i]))
+            return 0;
+    if (str_starts(path, "/proc/") || is_procfs(target))
+        return err_set(e, ERR_DENIED, "\"%s\" cannot be mounted because it is inside /proc",
+                       m->destination);
+    return 0;
+}
+
 static int attach_bind(int root, const struct oci_mount *m, const struct mount_options *o,
                        int *mount, struct err *e)
 {
@@ -278,8 +321,12 @@ static int attach_bind(int root, const struct oci_mount *m, const struct mount_o
         return -1;
     if (apply_options(*mount, m, o, e))
         return -1;
+    if (check_proc(m, -1, *mount, e)) /* before anything is made there */
+        return -1;
     target = mounts_make_target(root, m->destination, fd_is_dir(*mount), e);
-    return target < 0 ? -1 : mount_attach(*mount, target, m->destination, e);
+    if (target < 0 || check_proc(m, target, *mount, e))
+        return -1;
+    return mount_attach(*mount, target, m->destination, e);
 }
 
 /* Below a fresh tmpfs: one directory per controller, and a link for each part of a joint name. */

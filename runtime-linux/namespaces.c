@@ -3,7 +3,8 @@
  *
  * A child is born into the namespaces of its parent, so the launcher enters those that have a path,
  * clones, and goes back: all but user and mount namespaces allow that.  The cgroup namespace is
- * made by the child itself, because its root is the cgroup the process is in at that moment.
+ * made by the child itself, because its root is the cgroup the process is in at that moment; a pid
+ * namespace is entered by the child, in the way of pid_enter.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -78,7 +79,7 @@ int namespaces_join(const struct oci_config *cfg, struct saved_ns *saved, struct
         return err_set(e, ERR_UNSUPPORTED,
                        "linux.namespaces: joining a user namespace by its path is not supported");
     for (size_t i = 0; i < OCI_NS_COUNT; i++)
-        if (cfg->ns[i].path && join_one(&cfg->ns[i], i, saved, e)) {
+        if (i != OCI_NS_PID && cfg->ns[i].path && join_one(&cfg->ns[i], i, saved, e)) {
             (void)!namespaces_return(saved, ERR_IGNORE);
             return -1;
         }
@@ -147,25 +148,6 @@ void namespaces_close(int fd[OCI_NS_COUNT])
             fd_close(fd[i]);
         fd[i] = -1;
     }
-}
-
-int namespaces_enter_pid(int fd, struct saved_ns *saved, struct err *e)
-{
-    for (size_t i = 0; i < OCI_NS_COUNT; i++)
-        saved->fd[i] = -1;
-    if (fd < 0)
-        return 0;
-    saved->fd[OCI_NS_PID] = open_ns("self", "pid", e);
-    if (saved->fd[OCI_NS_PID] < 0)
-        return -1;
-    if (setns(fd, CLONE_NEWPID)) {
-        int why = errno;
-
-        fd_close(saved->fd[OCI_NS_PID]);
-        saved->fd[OCI_NS_PID] = -1;
-        return err_os(e, why, "join the container's pid namespace");
-    }
-    return 0;
 }
 
 /*

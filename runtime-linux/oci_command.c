@@ -123,12 +123,20 @@ static int console_receive(const struct console *k, int *master, struct err *e)
 
 /* ------------------------------------------------------------------ start */
 
-static int make_bundle_dirs(const struct oci_command *c, struct err *e)
+static int make_bundle_dirs(const struct oci_command *c, const struct oci_config *cfg,
+                            struct err *e)
 {
     cleanup_free char *mounts = path_join(c->bundle, "mounts"),
-                      *root = path_join(c->exec_dir, OCI_COMMAND_ROOT);
+                      *root = path_join(c->exec_dir, OCI_COMMAND_ROOT),
+                      *all = path_dir(c->exec_dir);
 
-    return fs_mkdir_p(root, 0700, e) || fs_mkdir_p(mounts, 0711, e) ? -1 : 0;
+    if (fs_mkdir_p(root, 0700, e) || fs_mkdir_p(mounts, 0711, e))
+        return -1;
+    /* A command goes to the root as the one it will be: in a user namespace, as somebody else.
+     * What lies there has modes of its own. */
+    if (cfg->ns[OCI_NS_USER].wanted && (chmod(c->exec_dir, 0711) || chmod(all, 0711)))
+        return err_os(e, errno, "open %s to the container's user", c->exec_dir);
+    return 0;
 }
 
 static int read_pid(const char *path, int64_t *pid, struct err *e)
@@ -184,7 +192,7 @@ static int command_start(struct shim *s, const struct oci_config *cfg, const str
     struct oci_command *c = s->command;
 
     s->first = LAUNCHED_INIT;
-    if (make_bundle_dirs(c, e))
+    if (make_bundle_dirs(c, cfg, e))
         return -1;
     if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
         return err_os(e, errno, "become the parent of a runtime's processes");

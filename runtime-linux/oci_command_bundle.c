@@ -270,6 +270,19 @@ static bool needs_us(const struct oci_mount *m)
            (m->source && str_starts(m->source, "/proc/"));
 }
 
+/* *source: where sysfs is, when the container may not mount it; or NULL. */
+static int attach_sysfs(const struct oci_bundle *b, size_t i, char **source, struct err *e)
+{
+    cleanup_free char *name = str_printf("mounts/%zu", i);
+    cleanup_fd int tree = -1;
+
+    if (mounts_foreign_sysfs(b->cfg, &b->cfg->mounts[i], &tree, e))
+        return -1;
+    if (tree >= 0)
+        *source = attach(b->command, name, tree, e);
+    return tree >= 0 && !*source ? -1 : 0;
+}
+
 /* *source: where it is now, or NULL. */
 static int attach_source(const struct oci_bundle *b, size_t i, int root, char **source,
                          struct err *e)
@@ -297,20 +310,38 @@ static int attach_source(const struct oci_bundle *b, size_t i, int root, char **
     return *source ? 0 : -1;
 }
 
+/* As the entry has it, but for the source; a sysfs of ours is bound. */
+static void write_mount_entry(const struct oci_mount *m, const struct json *entry,
+                              const char *source, struct jsonw *w)
+{
+    static const char *const ours[] = {"source", "type", "options", NULL};
+    const bool bound = source && str_eq(m->type, "sysfs");
+
+    jsonw_obj(w);
+    copy_all_but(w, entry, ours);
+    jsonw_kstr(w, "type", bound ? "bind" : m->type);
+    jsonw_kstr(w, "source", source ? source : m->source);
+    jsonw_key(w, "options");
+    jsonw_arr(w);
+    for (size_t i = 0; i < m->options.n; i++)
+        jsonw_str(w, m->options.v[i]);
+    if (bound)
+        jsonw_str(w, "bind");
+    jsonw_end_arr(w);
+    jsonw_end_obj(w);
+}
+
 static int write_mount(const struct oci_bundle *b, size_t i, const struct json *entry, int root,
                        struct jsonw *w, struct err *e)
 {
-    static const char *const ours[] = {"source", NULL};
     cleanup_free char *source = NULL;
 
-    if (attach_source(b, i, root, &source, e))
+    if (str_eq(b->cfg->mounts[i].type, "sysfs") ? attach_sysfs(b, i, &source, e)
+                                                : attach_source(b, i, root, &source, e))
         return err_wrap(e, "error mounting \"%s\" to rootfs at \"%s\"",
                         b->cfg->mounts[i].source ? b->cfg->mounts[i].source : "",
                         b->cfg->mounts[i].destination);
-    jsonw_obj(w);
-    copy_all_but(w, entry, ours);
-    jsonw_kstr(w, "source", source ? source : b->cfg->mounts[i].source);
-    jsonw_end_obj(w);
+    write_mount_entry(&b->cfg->mounts[i], entry, source, w);
     return 0;
 }
 
@@ -346,9 +377,27 @@ static int write_mounts(const struct oci_bundle *b, const struct json *config, i
 
 /* ------------------------------------------------------------------ all of it */
 
+/* A user namespace may not set what belongs to a network that was made before it: that is done. */
+static void write_linux(const struct oci_bundle *b, const struct json *config, struct jsonw *w)
+{
+    static const char *const ours[] = {"sysctl", NULL};
+    const bool joined = b->cfg->ns[OCI_NS_USER].wanted && b->cfg->ns[OCI_NS_NET].path;
+    struct json part = json_get(config, "linux");
+
+    jsonw_obj(w);
+    copy_all_but(w, &part, ours);
+    jsonw_key(w, "sysctl");
+    jsonw_obj(w);
+    for (size_t i = 0; i < b->cfg->sysctl.n; i++)
+        if (!joined || !str_starts(b->cfg->sysctl.v[i].k, "net."))
+            jsonw_kstr(w, b->cfg->sysctl.v[i].k, b->cfg->sysctl.v[i].v);
+    jsonw_end_obj(w);
+    jsonw_end_obj(w);
+}
+
 static int write_config(const struct oci_bundle *b, const char *rootfs, struct err *e)
 {
-    static const char *const ours[] = {"process", "root", "mounts", "io.ballast", NULL};
+    static const char *const ours[] = {"process", "root", "mounts", "linux", "io.ballast", NULL};
     cleanup_fd int root = open(rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
     cleanup_buf struct buf json = BUF_INIT(CONFIG_MAX);
     cleanup_json struct json_doc doc = {0};
@@ -370,10 +419,26 @@ static int write_config(const struct oci_bundle *b, const char *rootfs, struct e
     jsonw_kstr(&w, "path", rootfs);
     jsonw_kbool(&w, "readonly", b->cfg->root_readonly);
     jsonw_end_obj(&w);
+    jsonw_key(&w, "linux");
+    write_linux(b, &config, &w);
     if (write_mounts(b, &config, root, &w, e))
         return -1;
     jsonw_end_obj(&w);
     return write_file(b->command, "config.json", &json, e);
+}
+
+/* In the namespaces that the container shares with others; the runtime joins them by itself. */
+static int write_config_there(const struct oci_bundle *b, const char *rootfs, struct err *e)
+{
+    struct saved_ns saved;
+    int r;
+
+    if (!b->cfg->ns[OCI_NS_USER].wanted)
+        return write_config(b, rootfs, e);
+    if (namespaces_join(b->cfg, &saved, e))
+        return -1;
+    r = sysctl_apply_joined(b->cfg, e) || write_config(b, rootfs, e) ? -1 : 0;
+    return namespaces_return(&saved, r ? ERR_IGNORE : e) || r ? -1 : 0;
 }
 
 int oci_bundle_make(void *bundle, struct err *e)
@@ -385,5 +450,5 @@ int oci_bundle_make(void *bundle, struct err *e)
     if (part_from_host(b->command->bundle, e) || rootfs_prepare(b->cfg, &root, e))
         return -1;
     rootfs = attach(b->command, "rootfs", root, e);
-    return rootfs ? write_config(b, rootfs, e) : -1;
+    return rootfs ? write_config_there(b, rootfs, e) : -1;
 }

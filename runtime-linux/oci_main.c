@@ -151,7 +151,7 @@ int main(int argc, char *argv[])
     }
     if (!id || !*id || strchr(id, '/') || str_starts(id, "."))
         return usage();
-    if (exe_guard(argv, &e))
+    if (exe_guard(argv, &e) || launch_leave_session(&e))
         return complain(&e, 1);
     return run(bundle, id);
 }

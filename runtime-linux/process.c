@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -302,6 +303,23 @@ static int prepare_rights(struct child *c, int root, int proc, struct user *u, s
     return caps_bound(&c->caps, e) || change_user(u, e) ? -1 : 0;
 }
 
+/*
+ * An exec'd process is seen by the container from here on, and one with CAP_SYS_PTRACE may take it
+ * over: it has no more rights than it will have, but for the one that a filter needs.
+ */
+static int enter_pid(struct child *c, struct err *e)
+{
+    struct oci_caps few = c->caps;
+
+    if (!c->target_ns || c->pid_ns < 0)
+        return 0;
+    if (c->seccomp->code && !c->cfg->process.no_new_privileges) {
+        few.permitted |= CAP_BIT(CAP_SYS_ADMIN);
+        few.effective |= CAP_BIT(CAP_SYS_ADMIN);
+    }
+    return pid_enter_forget_host(c, true, e) || caps_apply(&few, e) || pid_enter_go(c, e) ? -1 : 0;
+}
+
 static int start(struct child *c, int proc, const struct strv *env, struct err *e)
 {
     const struct oci_process *p = &c->cfg->process;
@@ -318,6 +336,8 @@ static int start(struct child *c, int proc, const struct strv *env, struct err *
         return -1;
     umask(p->umask >= 0 ? (mode_t)p->umask : 0022);
     close_the_rest(proc);
+    if (enter_pid(c, e))
+        return -1;
     /* Anew, as a change of user has cleared it; or off, for a caller that leaves its container. */
     if (prctl(PR_SET_PDEATHSIG, c->io->die_with_parent ? SIGKILL : 0, 0, 0, 0) ||
         sync_pipe_ready(c->sync, e))

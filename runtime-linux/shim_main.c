@@ -125,7 +125,7 @@ static int set_up(struct shim *s, const struct options *o, struct err *e)
     s->exec_dir_fd = open(o->exec_dir, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
     if (s->exec_dir_fd < 0)
         return err_os(e, errno, "open %s", o->exec_dir);
-    if (loop_open(&s->loop, e) || lock(s, e))
+    if (launch_leave_session(e) || loop_open(&s->loop, e) || lock(s, e))
         return -1;
     supervise_init(s, o->tty, o->open_stdin, o->stdin_once);
     if (open_signals(s, e) || control_listen(s, e))
