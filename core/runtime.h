@@ -133,6 +133,8 @@ struct runtime_events {
     void (*changed)(void *arg, const char *id); /* phase may differ: look */
     void (*exec_exited)(void *arg, const char *id, const char *exec_id, int exit_code);
     void *arg;
+    /* Lines of its log could not be kept or delivered; may be NULL. */
+    void (*log_lost)(void *arg, const char *id, int64_t lines, const char *why);
 };
 
 struct runtime_config {

@@ -139,9 +139,24 @@ static void exec_ended(void *arg, const char *id, const char *exec_id, int code)
     execs_exited(arg, exec_id, code);
 }
 
+/* Not one of Docker's events: it is for who asks later what has become of them. */
+static void log_was_lost(void *arg, const char *id, int64_t lines, const char *why)
+{
+    cleanup_container struct container *c = object_container(arg, id);
+    struct event ev;
+
+    if (!c)
+        return;
+    event_for_container(&ev, "log_lost", c, NULL);
+    kvs_setf(&ev.attributes, "lines", "%lld", (long long)lines);
+    kvs_set(&ev.attributes, "reason", why);
+    engine_event(arg, &ev);
+}
+
 int engine_start(struct engine *g, struct err *e)
 {
-    struct runtime_events ev = {.changed = phase_changed, .exec_exited = exec_ended, .arg = g};
+    struct runtime_events ev = {
+        .changed = phase_changed, .exec_exited = exec_ended, .log_lost = log_was_lost, .arg = g};
 
     if (networks_ensure_predefined(g, e) || adopt(g, e) || g->rt->ops->watch(g->rt, &ev, e))
         return -1;

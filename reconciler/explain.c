@@ -156,6 +156,13 @@ static char *tell_health(const struct event *ev, struct history *h)
     return str_printf("health check: %s", colon ? colon + 2 : ev->action);
 }
 
+static char *tell_log_lost(const struct event *ev, struct history *h)
+{
+    (void)h;
+    return str_printf("%s lines of its log were lost: %s", attribute(ev, "lines"),
+                      attribute(ev, "reason"));
+}
+
 static char *tell_plain(const struct event *ev, struct history *h)
 {
     static const struct {
@@ -205,13 +212,14 @@ static int tell(void *arg, const struct event *ev, struct err *e)
         const char *action; /* what it begins with */
         char *(*fn)(const struct event *ev, struct history *h);
     } rows[] = {
-        {"kill",          tell_kill  },
-        {"die",           tell_die   },
-        {"start",         tell_start },
-        {"oom",           tell_oom   },
-        {"stop",          tell_stop  },
-        {"health_status", tell_health},
-        {"",              tell_plain },
+        {"kill",          tell_kill    },
+        {"die",           tell_die     },
+        {"start",         tell_start   },
+        {"oom",           tell_oom     },
+        {"stop",          tell_stop    },
+        {"health_status", tell_health  },
+        {"log_lost",      tell_log_lost},
+        {"",              tell_plain   },
     };
     struct history *h = arg;
 

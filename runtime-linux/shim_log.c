@@ -22,6 +22,7 @@ struct shim_log {
     struct shim_log_events events;
     struct carry carry[2]; /* stdout, stderr */
     bool failing;
+    char why[ERR_MSG_MAX]; /* it fails, or did */
 };
 
 int shim_log_open(const char *driver, const char *path, const struct kvs *opts,
@@ -43,11 +44,27 @@ int shim_log_open(const char *driver, const char *path, const struct kvs *opts,
 /* One warning when it begins, one when it is over. */
 static void note(struct shim_log *l, int r, const struct err *e)
 {
+    if (r)
+        (void)str_copy(l->why, sizeof(l->why), e->msg);
     if (r && !l->failing)
         log_warn("container log cannot be written, lines are lost", "reason=%s", log_quote(e->msg));
     else if (!r && l->failing)
         log_warn("container log is written again", NULL);
     l->failing = r != 0;
+}
+
+void shim_log_watch(struct shim_log *l, const struct shim_log_events *events)
+{
+    l->events = *events;
+}
+
+/* What the driver could not write, told together: seldom, and at the end. */
+static void tell_lost(struct shim_log *l)
+{
+    uint64_t lines = l->ops->lost && l->events.lost ? l->ops->lost(l->writer) : 0;
+
+    if (lines > 0)
+        l->events.lost(l->events.arg, lines, l->why);
 }
 
 /* Says in the local copy what the other one misses: that is where `docker logs` looks. */
@@ -59,7 +76,8 @@ static void on_lost(void *arg, uint64_t lines, const char *why)
     struct log_line line = {.unix_ns = time_wall_ns(), .from_stderr = true, .bytes = text};
     struct err e = ERR_INIT;
 
-    l->events.lost(l->events.arg, lines, why);
+    if (l->events.lost)
+        l->events.lost(l->events.arg, lines, why);
     line.len = strlen(text);
     log_warn("log lines were not delivered", "driver=%s lines=%" PRIu64 " reason=%s", l->ops->name,
              lines, log_quote(why));
@@ -70,15 +88,15 @@ static void on_room(void *arg)
 {
     struct shim_log *l = arg;
 
-    l->events.room(l->events.arg);
+    if (l->events.room)
+        l->events.room(l->events.arg);
 }
 
 int shim_log_deliver(struct shim_log *l, struct loop *loop, const struct json *request,
-                     const struct shim_log_events *events, struct err *e)
+                     struct err *e)
 {
     const struct shim_remote_sink sink = {.room = on_room, .lost = on_lost, .arg = l};
 
-    l->events = *events;
     return shim_remote_open(loop, request, &sink, &l->remote, e);
 }
 
@@ -158,6 +176,7 @@ void shim_log_trim(struct shim_log *l)
 {
     shim_log_flush(l);
     shim_log_flush(l); /* with nothing to write: the driver frees its buffer */
+    tell_lost(l);
     if (l->remote)
         shim_remote_trim(l->remote);
     for (int i = 0; i < 2; i++)
@@ -179,6 +198,7 @@ void shim_log_close(struct shim_log *l)
         free(l->carry[i].bytes);
     }
     shim_log_flush(l);
+    tell_lost(l);
     shim_remote_close(l->remote);
     l->remote = NULL;
     l->ops->close(l->writer);

@@ -19,14 +19,16 @@ struct shim_log;
 
 int shim_log_open(const char *driver, const char *path, const struct kvs *opts,
                   struct shim_log **out, struct err *e) MUST_USE;
-struct shim_log_events {     /* of a log that is delivered elsewhere too */
+struct shim_log_events {
     void (*room)(void *arg); /* shim_log_blocks() has become false again */
     void (*lost)(void *arg, uint64_t lines, const char *why);
     void *arg;
 };
+/* Who is told of lines that were lost; nobody until then. */
+void shim_log_watch(struct shim_log *l, const struct shim_log_events *events);
 /* The lines also go elsewhere: see shim_remote.h for `request`. */
 int shim_log_deliver(struct shim_log *l, struct loop *loop, const struct json *request,
-                     const struct shim_log_events *events, struct err *e) MUST_USE;
+                     struct err *e) MUST_USE;
 /* The container's output is not to be read for now.  l may be NULL. */
 bool shim_log_blocks(const struct shim_log *l);
 void shim_log_feed(struct shim_log *l, bool from_stderr, const char *bytes, size_t n);

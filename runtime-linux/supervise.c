@@ -131,7 +131,8 @@ static int open_log(struct shim *s, const struct json *args, struct err *e)
     if (json_kvs(&j, &opts, e) || shim_log_open(json_get_str(args, "log_driver"),
                                                 json_get_str(args, "log_path"), &opts, &s->log, e))
         return -1;
-    if (!json_exists(&remote) || shim_log_deliver(s->log, &s->loop, &remote, &events, e) == 0)
+    shim_log_watch(s->log, &events);
+    if (!json_exists(&remote) || shim_log_deliver(s->log, &s->loop, &remote, e) == 0)
         return 0;
     return err_wrap(e, "failed to create task for container: failed to initialize logging driver");
 }

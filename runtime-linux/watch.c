@@ -78,9 +78,12 @@ static void on_event(struct watch *w, struct entry *en, const char *json, size_t
         return;
     root = json_root(&doc);
     if (str_eq(json_get_str(&root, "event"), "log_lost")) {
+        const char *why = json_get_str(&root, "reason");
+
         log_warn("log lines of a container were not delivered", "id=%s lines=%lld reason=%s",
-                 en->id, (long long)json_get_i64(&root, "lines"),
-                 log_quote(json_get_str(&root, "reason")));
+                 en->id, (long long)json_get_i64(&root, "lines"), log_quote(why));
+        if (w->events.log_lost)
+            w->events.log_lost(w->events.arg, en->id, json_get_i64(&root, "lines"), why);
         return;
     }
     if (!str_eq(json_get_str(&root, "event"), "exec_exit")) {
