@@ -368,7 +368,8 @@ static const char *judge(struct engine *g, const struct container *c, struct pro
     if (now.n)
         health_log_save(g, c->id, c->state.started_ns, &now);
     health_log_release(&now);
-    return verdict && !str_eq(verdict, c->state.health) ? verdict : NULL;
+    /* Being unhealthy is told each time: what it asks for may have been cut short. */
+    return str_eq(verdict, "unhealthy") || !str_eq(verdict, c->state.health) ? verdict : NULL;
 }
 
 #define ON_UNHEALTHY_LABEL "ballast.on-unhealthy"
@@ -381,7 +382,7 @@ static int act(struct engine *g, const struct container *c, struct err *e)
         .goal = GOAL_STOPPED, .by = "health check", .stop_grace_s = -2, .restart = true};
     cleanup_free char *key = NULL;
 
-    if (!str_eq(wanted, "restart"))
+    if (!str_eq(wanted, "restart") || c->goal != GOAL_RUNNING)
         return 0;
     log_info("unhealthy container is restarted", "id=%.12s name=%s", c->id, c->name);
     key = str_printf("restart/%s", c->id); /* so that it comes back whatever happens to us */
@@ -397,13 +398,13 @@ static int announce(struct engine *g, struct container **c, const char *health, 
 
     if (container_change(g, (*c)->id, false, write_verdict, &v, c, e))
         return e->kind == ERR_CANCELLED || e->kind == ERR_NOT_FOUND ? 0 : -1;
-    if (!v.changed)
-        return 0;
-    log_info("health of a container changed", "id=%.12s name=%s health=%s", (*c)->id, (*c)->name,
-             health);
-    event_emit_container(g, action, *c, NULL);
-    if ((*c)->app[0])
-        queue_app(g, (*c)->app, 0);
+    if (v.changed) {
+        log_info("health of a container changed", "id=%.12s name=%s health=%s", (*c)->id,
+                 (*c)->name, health);
+        event_emit_container(g, action, *c, NULL);
+        if ((*c)->app[0])
+            queue_app(g, (*c)->app, 0);
+    }
     return str_eq(health, "unhealthy") ? act(g, *c, e) : 0;
 }
 
