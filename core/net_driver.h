@@ -57,6 +57,8 @@ const struct net_driver_ops *net_driver_find(const char *name);
 /* A network namespace with lo up, pinned at path; and its end. */
 int net_sandbox_ensure(const char *path, struct err *e) MUST_USE;
 int net_sandbox_remove(const char *path, struct err *e) MUST_USE;
+/* Until the interface of a removed endpoint is really gone: where its namespace stays. */
+void net_endpoint_wait_gone(const char *ipv4);
 
 /*
  * IPAM, pure but for the look at live routes.  Subnets in `taken` (of known networks) are avoided;

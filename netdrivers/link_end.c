@@ -6,6 +6,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/sync.h"
+#include "core/net_driver.h"
+#include "netdrivers/ipv4.h"
 #include "netdrivers/rtnl.h"
 
 struct ending {
@@ -83,4 +85,12 @@ void link_end_wait(uint32_t addr)
     while (pending(addr))
         cond_wait(&endings.changed, &endings.lock);
     mutex_unlock(&endings.lock);
+}
+
+void net_endpoint_wait_gone(const char *ipv4)
+{
+    uint32_t addr = 0;
+
+    (void)!ipv4_parse(ipv4, &addr);
+    link_end_wait(addr);
 }

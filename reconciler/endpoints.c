@@ -458,8 +458,11 @@ static int leave_unwanted(struct engine *g, struct container **c, const char *ne
 
         if (is_wanted(g, *c, i))
             continue;
-        if (leave_one(g, *c, i, netns, e) ||
-            container_change(g, (*c)->id, false, drop_endpoint, id, c, e))
+        if (leave_one(g, *c, i, netns, e))
+            return -1;
+        /* The namespace stays, and with it what is not gone before the record forgets it. */
+        net_endpoint_wait_gone((*c)->state.endpoints[i].ipv4);
+        if (container_change(g, (*c)->id, false, drop_endpoint, id, c, e))
             return -1;
         *left = true;
     }

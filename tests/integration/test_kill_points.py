@@ -538,11 +538,7 @@ KINDS = [CreateAndStart, Stop, Restart, Remove, Network, Apply, Withdraw, Update
          Unhealthy]
 
 
-# A defect: after one of these kills the record has left the network and the container's link to it is still there.
-LINK_STAYS = pytest.mark.xfail(reason="a kill during a disconnect can leave the container's link", strict=True)
-
-
-@pytest.mark.parametrize("kind", [pytest.param(k, marks=LINK_STAYS) if k is Disconnect else k for k in KINDS])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_kill_at_any_commit_loses_nothing(agent, kind):
     n = 1
     while once(agent, kind(), f"state.commit:{n}:kill"):
