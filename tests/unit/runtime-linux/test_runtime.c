@@ -535,7 +535,8 @@ static void be_an_agent(struct fixture *f, struct box *boxes, size_t n, unsigned
 {
     const struct runtime_config cfg = {
         .data_root = f->data_root, .exec_root = f->exec_root, .shim_path = shim_under_test()};
-    const struct runtime_events ev = {on_changed, on_exec_exited, &f->events};
+    const struct runtime_events ev = {
+        .changed = on_changed, .exec_exited = on_exec_exited, .arg = &f->events};
     struct runtime *rt = NULL;
     struct err e;
 
