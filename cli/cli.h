@@ -84,7 +84,7 @@ int format_is_json(const char *format, bool *json, struct err *e) MUST_USE;
 void print_json(const struct json *j);
 /* {"status":{"running":true}} of "status=running"... as the API takes them. */
 int filters_json(const struct strv *filters, struct buf *out, struct err *e) MUST_USE;
-/* "10m" becomes a point in time, in seconds since 1970; anything else is passed on. */
+/* "10m", RFC 3339 and local times become seconds since 1970; anything else is passed on. */
 char *time_argument(const char *text);
 /* "3 hours ago" from seconds since 1970, or from RFC 3339. */
 char *ago_from_seconds(int64_t unix_s);

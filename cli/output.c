@@ -1,5 +1,7 @@
 /* output: colours, formats and times, as several commands print them. */
 #include <stdio.h>
+#include <string.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -75,13 +77,43 @@ int filters_json(const struct strv *filters, struct buf *out, struct err *e)
     return buf_check(out, "the filters", e);
 }
 
+/* "2026-11-24", "2026-11-24T06:15" and so on, in local time, as docker takes them. */
+static bool parse_local_time(const char *text, int64_t *ns)
+{
+    static const size_t lens[] = {[3] = 10, [4] = 13, [5] = 16, [6] = 19};
+    struct tm tm = {.tm_isdst = -1};
+    int n = sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
+                   &tm.tm_hour, &tm.tm_min, &tm.tm_sec);
+    int64_t part = 0, scale = NS_PER_SEC;
+    const char *rest;
+    time_t t;
+
+    if (n < 3 || strlen(text) < lens[n])
+        return false;
+    rest = text + lens[n];
+    if (n == 6 && *rest == '.')
+        for (rest++; *rest >= '0' && *rest <= '9'; rest++) {
+            scale /= 10;
+            part += (*rest - '0') * scale;
+        }
+    tm.tm_year -= 1900;
+    tm.tm_mon--;
+    t = mktime(&tm);
+    if (*rest || t == (time_t)-1)
+        return false;
+    *ns = t * NS_PER_SEC + part;
+    return true;
+}
+
 char *time_argument(const char *text)
 {
     int64_t ns;
 
-    if (str_empty(text) || parse_duration(text, "time", &ns, ERR_IGNORE) ||
-        strspn(text, "0123456789.") == strlen(text))
+    if (str_empty(text) || strspn(text, "0123456789.") == strlen(text))
         return str_dup_or_null(text);
-    ns = time_wall_ns() - ns;
+    if (parse_duration(text, "time", &ns, ERR_IGNORE) == 0)
+        ns = time_wall_ns() - ns;
+    else if (time_parse(text, &ns, ERR_IGNORE) && !parse_local_time(text, &ns))
+        return xstrdup(text); /* the agent says what is wrong with it */
     return str_printf("%lld.%09lld", (long long)(ns / NS_PER_SEC), (long long)(ns % NS_PER_SEC));
 }
