@@ -149,7 +149,7 @@ def test_files_that_go_away_under_a_follower_do_not_end_it(clean, driver):
         talk.stdin.flush()
         wait_for(f"{word} arrives", lambda: got and got[-1] == word + b"\n")
 
-    say(b"one, which is longer than what follows")  # else nobody could tell the new file from the old
+    say(b"one_which_is_longer_than_what_follows")  # else nobody could tell the new file from the old
     os.truncate(path, 0)
     say(b"two")
     with open(path, "ab") as f:
