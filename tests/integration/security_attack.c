@@ -1,6 +1,6 @@
 /*
- * What a hostile container tries, one word per attack.  A static program that the tests put into containers: it says
- * what it got on stdout, one line each, and nothing when it got nothing.
+ * What a hostile container tries, one word per attack.  A static program that the tests put into
+ * containers: it says what it got on stdout, one line each, and nothing when it got nothing.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -160,7 +160,8 @@ static void rights(const char *pid)
 /* enter CANARY: for ever, the host through processes that are on their way in. */
 _Noreturn static int enter(char **args)
 {
-    static const char *const ways[] = {"root", "cwd", "fd/3", "fd/4", "fd/5", "fd/6", "fd/7", "fd/8", "fd/9"};
+    static const char *const ways[] = {"root", "cwd",  "fd/3", "fd/4", "fd/5",
+                                       "fd/6", "fd/7", "fd/8", "fd/9"};
 
     puts("ready");
     fflush(stdout);
@@ -218,9 +219,23 @@ static int devices(char **args)
     static const struct {
         mode_t type;
         unsigned major, minor;
-    } all[] = {{S_IFCHR, 1, 1},  {S_IFCHR, 1, 2},  {S_IFCHR, 1, 4},   {S_IFCHR, 1, 11},    {S_IFCHR, 10, 237},
-               {S_IFCHR, 4, 0},  {S_IFCHR, 4, 64}, {S_IFCHR, 10, 1},  {S_IFBLK, 8, 0},     {S_IFBLK, 7, 0},
-               {S_IFBLK, 254, 0}, {S_IFBLK, 253, 0}, {S_IFBLK, 259, 0}, {S_IFCHR, 10, 229}, {S_IFCHR, 10, 232}};
+    } all[] = {
+        {S_IFCHR, 1,   1  },
+        {S_IFCHR, 1,   2  },
+        {S_IFCHR, 1,   4  },
+        {S_IFCHR, 1,   11 },
+        {S_IFCHR, 10,  237},
+        {S_IFCHR, 4,   0  },
+        {S_IFCHR, 4,   64 },
+        {S_IFCHR, 10,  1  },
+        {S_IFBLK, 8,   0  },
+        {S_IFBLK, 7,   0  },
+        {S_IFBLK, 254, 0  },
+        {S_IFBLK, 253, 0  },
+        {S_IFBLK, 259, 0  },
+        {S_IFCHR, 10,  229},
+        {S_IFCHR, 10,  232}
+    };
 
     (void)args;
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
@@ -251,17 +266,22 @@ static int kernel(char **args)
         puts("a mount namespace");
     if (unshare(CLONE_NEWCGROUP) == 0)
         puts("a cgroup namespace");
-    if (mkdtemp(path) && (mount("cgroup", path, "cgroup", 0, "memory") == 0 || mount("none", path, "cgroup2", 0, NULL) == 0 ||
-                          mount("proc", path, "proc", 0, NULL) == 0 || mount("sysfs", path, "sysfs", 0, NULL) == 0))
+    if (mkdtemp(path) &&
+        (mount("cgroup", path, "cgroup", 0, "memory") == 0 ||
+         mount("none", path, "cgroup2", 0, NULL) == 0 ||
+         mount("proc", path, "proc", 0, NULL) == 0 || mount("sysfs", path, "sysfs", 0, NULL) == 0))
         puts("a mount");
     for (size_t i = 0; i < sizeof(again) / sizeof(again[0]); i++)
-        if (mount(NULL, again[i], NULL, MS_REMOUNT | MS_BIND, NULL) == 0 || umount2(again[i], MNT_DETACH) == 0)
+        if (mount(NULL, again[i], NULL, MS_REMOUNT | MS_BIND, NULL) == 0 ||
+            umount2(again[i], MNT_DETACH) == 0)
             printf("mounted %s again\n", again[i]);
-    if (syscall(SYS_open_by_handle_at, AT_FDCWD, "\0\0\0\0\1\0\0\0\0\0\0\0", O_RDONLY) >= 0 || errno != EPERM)
+    if (syscall(SYS_open_by_handle_at, AT_FDCWD, "\0\0\0\0\1\0\0\0\0\0\0\0", O_RDONLY) >= 0 ||
+        errno != EPERM)
         printf("open_by_handle_at: %s\n", strerror(errno));
     if (syscall(SYS_init_module, "", 0, "") == 0 || errno != EPERM)
         printf("init_module: %s\n", strerror(errno));
-    if (syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0) >= 0 || errno != EPERM)
+    if (syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0) >= 0 ||
+        errno != EPERM)
         printf("keyctl: %s\n", strerror(errno));
     if (syscall(SYS_reboot, 0xfee1dead, 672274793, 0, NULL) == 0 || errno != EPERM)
         printf("reboot: %s\n", strerror(errno));
@@ -275,7 +295,9 @@ static int key(char **args)
 
     if (found >= 0)
         printf("key %ld\n", found);
-    printf("session %lx %s\n", (unsigned long)syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0), strerror(errno));
+    printf("session %lx %s\n",
+           (unsigned long)syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0),
+           strerror(errno));
     return 0;
 }
 
@@ -283,7 +305,8 @@ static int key(char **args)
 static int with_key(char **args)
 {
     syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
-    if (syscall(SYS_add_key, "user", args[0], "secret", 6, KEY_SPEC_SESSION_KEYRING) < 0 && errno != ENOSYS)
+    if (syscall(SYS_add_key, "user", args[0], "secret", 6, KEY_SPEC_SESSION_KEYRING) < 0 &&
+        errno != ENOSYS)
         perror("add_key");
     execvp(args[1], args + 1);
     return 1;
@@ -310,8 +333,18 @@ int main(int argc, char **argv)
     static const struct {
         const char *word;
         int (*run)(char **args);
-    } all[] = {{"fds", fds},         {"write", write_below}, {"exe", exe}, {"enter", enter}, {"swap", swap}, {"devices", devices},
-               {"kernel", kernel}, {"key", key},       {"with-key", with_key}, {"tty", tty}};
+    } all[] = {
+        {"fds",      fds        },
+        {"write",    write_below},
+        {"exe",      exe        },
+        {"enter",    enter      },
+        {"swap",     swap       },
+        {"devices",  devices    },
+        {"kernel",   kernel     },
+        {"key",      key        },
+        {"with-key", with_key   },
+        {"tty",      tty        }
+    };
 
     for (size_t i = 0; argc > 1 && i < sizeof(all) / sizeof(all[0]); i++)
         if (strcmp(all[i].word, argv[1]) == 0)
