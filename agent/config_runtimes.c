@@ -107,7 +107,8 @@ static int check_entry(const struct yaml_node *n, const struct entry *x, const c
                           name);
     if (x->path && x->type)
         return yaml_error(
-            n, e, "runtime %s: cannot configure both path and runtimeType for a runtime", name);
+            n, e, "runtime %s: cannot configure both path and runtimeType for the same runtime",
+            name);
     if (x->path && x->options)
         return yaml_error(n, e, "runtime %s: options cannot be used with a path runtime", name);
     if (x->type && x->args)
