@@ -37,7 +37,6 @@ void container_status_text(const struct container *c, int64_t now_ns, char *out,
 void container_write_summary(struct jsonw *w, const struct codec *k, const struct container *c,
                              const char *image);
 void container_write_inspect(struct jsonw *w, const struct codec *k, const struct container *c);
-bool container_is_running(const struct container *c); /* as State.Running counts it */
 /* The names of the networks it is on, or will be. */
 void container_networks(const struct container *c, struct strv *names, struct strv *ids);
 

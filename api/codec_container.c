@@ -15,12 +15,6 @@
 #include "base/time.h"
 #include "reconciler/engine.h"
 
-bool container_is_running(const struct container *c)
-{
-    return c->state.status == STATUS_RUNNING || c->state.status == STATUS_PAUSED ||
-           c->state.status == STATUS_RESTARTING;
-}
-
 static bool has_health(const struct container *c)
 {
     return !str_empty(c->state.health) && !str_eq(c->state.health, "none");
@@ -29,7 +23,7 @@ static bool has_health(const struct container *c)
 void container_status_text(const struct container *c, int64_t now_ns, char *out, size_t size)
 {
     const struct container_state *s = &c->state;
-    bool up = s->status == STATUS_RUNNING || s->status == STATUS_PAUSED;
+    bool up = container_is_up(c);
     int64_t then = up ? s->started_ns : s->finished_ns;
     char since[64];
 
@@ -296,15 +290,10 @@ static void write_aliases(struct jsonw *w, const struct codec *k, const struct c
     jsonw_end_arr(w);
 }
 
-static bool is_up(const struct container *c)
-{
-    return c->state.status == STATUS_RUNNING || c->state.status == STATUS_PAUSED;
-}
-
 /* On its networks now: what they gave it is taken back when it ends. */
 static bool is_joined(const struct container *c, const struct endpoint *ep)
 {
-    return ep && !str_empty(ep->id) && is_up(c);
+    return ep && !str_empty(ep->id) && container_is_up(c);
 }
 
 /* Known from the first start on; it stays when the endpoint goes. */
@@ -327,7 +316,7 @@ static void write_endpoint(struct jsonw *w, const struct codec *k, const struct 
     bool joined = is_joined(c, ep);
     bool user = is_user_network(name);
     /* The host's network has no endpoints: the container stands for its own. */
-    bool host = str_eq(name, "host") && is_up(c);
+    bool host = str_eq(name, "host") && container_is_up(c);
 
     jsonw_key(w, name);
     jsonw_obj(w);
@@ -517,7 +506,7 @@ static void write_state(struct jsonw *w, const struct codec *k, const struct con
     jsonw_kbool(w, "Restarting", s->status == STATUS_RESTARTING);
     jsonw_kbool(w, "OOMKilled", s->oom_killed);
     jsonw_kbool(w, "Dead", s->status == STATUS_DEAD);
-    jsonw_ki64(w, "Pid", s->status == STATUS_RUNNING || s->status == STATUS_PAUSED ? s->pid : 0);
+    jsonw_ki64(w, "Pid", container_is_up(c) ? s->pid : 0);
     jsonw_ki64(w, "ExitCode", s->exit_code);
     jsonw_kstr(w, "Error", s->error);
     jsonw_key(w, "StartedAt");
@@ -637,7 +626,7 @@ static void write_legacy_network(struct jsonw *w, const struct container *c)
 static void write_network_settings(struct jsonw *w, const struct codec *k,
                                    const struct container *c)
 {
-    bool sandbox = is_up(c) && !str_starts(mode_name(c), "container:");
+    bool sandbox = container_is_up(c) && !str_starts(mode_name(c), "container:");
     char key[1024] = "";
 
     if (sandbox && !str_eq(mode_name(c), "host"))

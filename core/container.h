@@ -358,6 +358,18 @@ struct container {
     struct container_state state;
 };
 
+/* It has a process: running or paused. */
+static inline bool container_is_up(const struct container *c)
+{
+    return c->state.status == STATUS_RUNNING || c->state.status == STATUS_PAUSED;
+}
+
+/* As State.Running counts it: also one that its restart policy is about to start. */
+static inline bool container_is_running(const struct container *c)
+{
+    return container_is_up(c) || c->state.status == STATUS_RESTARTING;
+}
+
 struct container *container_new(void);
 struct container *container_copy(const struct container *c); /* refs 1 */
 struct container *container_ref(const struct container *c);

@@ -24,11 +24,6 @@ static bool shares_namespace(const struct container *c)
            str_starts(c->spec->network_mode, "container:");
 }
 
-static bool holds_addresses(const struct container *c)
-{
-    return c->state.status == STATUS_RUNNING || c->state.status == STATUS_PAUSED;
-}
-
 static struct endpoint_config *config_in(struct container *c, const struct network *net)
 {
     return (struct endpoint_config *)endpoint_config_for(c->spec, net->name, net->id);
@@ -64,7 +59,7 @@ static void set_config(struct endpoint_config *to, const struct endpoint_config 
 
 static void ask_worker(struct engine *g, struct container *c, struct change *ch)
 {
-    ch->runs = holds_addresses(c);
+    ch->runs = container_is_up(c);
     if (!ch->runs)
         return;
     c->generation++;
@@ -138,7 +133,7 @@ static int write_connect(struct engine *g, struct container *c, void *arg, struc
     struct endpoint_config *there;
 
     for (size_t i = 0; i < c->state.n_endpoints; i++)
-        if (holds_addresses(c) && strcmp(c->state.endpoints[i].network_id, ch->net->id) == 0)
+        if (container_is_up(c) && strcmp(c->state.endpoints[i].network_id, ch->net->id) == 0)
             return err_set(e, ERR_DENIED, "endpoint with name %s already exists in network %s",
                            c->name, ch->net->name);
     name_mode_network(c);
@@ -212,7 +207,7 @@ static int write_disconnect(struct engine *g, struct container *c, void *arg, st
     there = config_in(c, ch->net);
     if (!there || there->left)
         return err_set(e, ERR_INTERNAL, "container %s is not connected to %snetwork %s", c->id,
-                       holds_addresses(c) ? "" : "the ", ch->net->name);
+                       container_is_up(c) ? "" : "the ", ch->net->name);
     remove_config(c, ch->net);
     ask_worker(g, c, ch);
     return 0;

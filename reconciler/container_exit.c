@@ -274,11 +274,6 @@ static int write_running(struct engine *g, struct container *c, void *arg, struc
     return 0;
 }
 
-static bool runs(const struct container *c)
-{
-    return c->state.status == STATUS_RUNNING || c->state.status == STATUS_PAUSED;
-}
-
 /* Who it was that started, paused or unpaused it. */
 static void emit_change(struct engine *g, const struct container *c, const char *action)
 {
@@ -342,7 +337,7 @@ int container_absorb(struct engine *g, struct container **c, const struct contai
         return absorb_exit(g, c, o, e);
     case CONTAINER_ABSENT:
     case CONTAINER_CREATED:
-        if (!runs(*c) && (*c)->state.pid == 0)
+        if (!container_is_up(*c) && (*c)->state.pid == 0)
             return 0;
         gone.started_ns =
             (*c)->state.started_ns; /* the host rebooted, or its runtime directory went */

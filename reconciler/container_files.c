@@ -89,11 +89,6 @@ struct view {
     bool held, volumes;
 };
 
-static bool is_running(const struct container *c)
-{
-    return c->state.status == STATUS_RUNNING || c->state.status == STATUS_PAUSED;
-}
-
 /* The last one takes the volumes down, before a start may come. */
 static void let_go(struct view *v)
 {
@@ -144,7 +139,7 @@ static int open_root(struct view *v, unsigned flags, struct err *e)
         (void)!images_rootfs_remove(v->g->im, v->c->id, ERR_IGNORE);
         return err_set(e, ERR_NOT_FOUND, "No such container: %s", v->c->id);
     }
-    if (!is_running(v->c) && !(flags & ROOT_BARE)) {
+    if (!container_is_up(v->c) && !(flags & ROOT_BARE)) {
         v->volumes = true;
         if (container_volumes_up(v->g, v->c, e))
             return -1;
@@ -264,7 +259,7 @@ static int mount_of(const struct view *v, const char *where, const struct mount_
 
         if (!at)
             return -1;
-        if ((m->type == MOUNT_TMPFS && !is_running(v->c)) || !is_below(at, where) ||
+        if ((m->type == MOUNT_TMPFS && !container_is_up(v->c)) || !is_below(at, where) ||
             strlen(at) < best)
             continue;
         best = strlen(at);

@@ -52,7 +52,7 @@ int containers_resize(struct engine *g, const char *ref, unsigned rows, unsigned
 
     if (containers_find(g, ref, &c, e))
         return -1;
-    if (c->state.status != STATUS_RUNNING && c->state.status != STATUS_PAUSED)
+    if (!container_is_up(c))
         return err_set(e, ERR_CONFLICT, "container %s is not running", c->id);
     if (g->rt->ops->resize_tty(g->rt, c->id, rows, cols, e))
         return -1;
@@ -141,7 +141,7 @@ int containers_top(struct engine *g, const char *ref, const char *ps_args, struc
 
     if (containers_find(g, ref, &c, e))
         return -1;
-    if (c->state.status != STATUS_RUNNING && c->state.status != STATUS_PAUSED)
+    if (!container_is_up(c))
         return err_set(e, ERR_CONFLICT, "container %s is not running", c->id);
     strv_add(&argv, "ps");
     split_fields(str_empty(ps_args) ? "-ef" : ps_args, SIZE_MAX, &argv);

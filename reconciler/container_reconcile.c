@@ -11,11 +11,6 @@
 #include "base/log.h"
 #include "reconciler/engine_internal.h"
 
-static bool runs(const struct container *c)
-{
-    return c->state.status == STATUS_RUNNING || c->state.status == STATUS_PAUSED;
-}
-
 static int look(struct engine *g, struct container **c, struct err *e)
 {
     struct container_observed o = {0};
@@ -141,7 +136,7 @@ static int ensure_running(struct engine *g, struct container **c, int64_t genera
     bool by_policy = false;
     struct err why = ERR_INIT;
 
-    if (!runs(*c)) {
+    if (!container_is_up(*c)) {
         int64_t delay = restart_delay(g, *c, &by_policy);
 
         if (delay > 0) {
@@ -184,7 +179,7 @@ static int ensure_paused(struct engine *g, struct container **c, int64_t generat
 {
     int r = 0;
 
-    if (!runs(*c))
+    if (!container_is_up(*c))
         r = err_set(e, ERR_CONFLICT, "container %s is not running", (*c)->id);
     else
         r = g->rt->ops->ensure_paused(g->rt, (*c)->id, true, e);
@@ -247,7 +242,7 @@ static int ensure_stopped(struct engine *g, struct container **c, struct err *e)
     int64_t grace_ms = (*c)->stop_grace_s < 0 ? (*c)->stop_grace_s : (*c)->stop_grace_s * 1000;
     int64_t began_ms;
 
-    if (!runs(*c))
+    if (!container_is_up(*c))
         return end_restarting(g, c, by, e);
     if ((*c)->stop_grace_s == -2)
         grace_ms = 10 * 1000;
@@ -391,12 +386,12 @@ static int pass(struct engine *g, struct container **c, int64_t generation, int6
         r = ensure_running(g, c, generation, again_ms, e);
         if (r)
             return r;
-        if (runs(*c) && follow(g, c, generation, e))
+        if (container_is_up(*c) && follow(g, c, generation, e))
             return -1;
         break;
     case GOAL_PAUSED:
         r = ensure_paused(g, c, generation, e);
-        return r == 0 && runs(*c) ? follow(g, c, generation, e) : r;
+        return r == 0 && container_is_up(*c) ? follow(g, c, generation, e) : r;
     case GOAL_STOPPED:
         if (ensure_stopped(g, c, e))
             return -1;
@@ -411,7 +406,7 @@ static int pass(struct engine *g, struct container **c, int64_t generation, int6
     /* An exit seen on the way may have changed the goal. */
     if ((*c)->goal == GOAL_ABSENT)
         return ensure_absent(g, c, e);
-    if (!runs(*c) && (*c)->goal != GOAL_RUNNING &&
+    if (!container_is_up(*c) && (*c)->goal != GOAL_RUNNING &&
         ((*c)->state.n_endpoints || container_holds_volumes(g, *c)))
         return container_down(g, *c, e);
     if ((*c)->state.status == STATUS_RUNNING)

@@ -11,11 +11,6 @@
 
 #define STOP_DEFAULT_S 10
 
-static bool is_running(const struct container *c)
-{
-    return c->state.status == STATUS_RUNNING || c->state.status == STATUS_PAUSED;
-}
-
 /* Its start has been asked for and is neither done nor refused yet. */
 static bool is_starting(const struct container *c)
 {
@@ -169,7 +164,7 @@ int containers_stop(struct engine *g, const char *ref, const char *signal, int64
 
     if (containers_find(g, ref, &ct, e) || stop_request(g, ct, signal, timeout_s, &rq, e))
         return -1;
-    if (!is_running(ct) && ct->state.status != STATUS_RESTARTING && !is_starting(ct))
+    if (!container_is_up(ct) && ct->state.status != STATUS_RESTARTING && !is_starting(ct))
         return err_set(e, ERR_NOT_MODIFIED, "container %s is already stopped", ct->name);
     return set_goal_and_wait(g, ct->id, &rq, c, e);
 }
@@ -262,7 +257,7 @@ int containers_kill(struct engine *g, const char *ref, const char *signal, const
     what = str_printf("cannot kill container: %s: ", ref);
     if (c->state.status == STATUS_RESTARTING)
         return kill_next_life(g, c, sig, by, e);
-    if (!is_running(c))
+    if (!container_is_up(c))
         return not_running(c, what, e);
     if (note_kill(g, c, sig, e))
         return -1;
@@ -296,7 +291,7 @@ int containers_pause(struct engine *g, const char *ref, bool paused, const char 
     if (set_goal_and_wait(g, c->id, &rq, cn, e))
         return -1;
     after = object_container(g, c->id);
-    if (paused && (!after || !is_running(after))) /* it ended before it could be frozen */
+    if (paused && (!after || !container_is_up(after))) /* it ended before it could be frozen */
         return not_running(c, "", e);
     return 0;
 }
@@ -395,7 +390,7 @@ int containers_remove(struct engine *g, const char *ref, bool force, bool volume
 
     if (containers_find(g, ref, &c, e) || (!force && refuse_removal(c, c->name, e)))
         return -1;
-    if (is_running(c)) { /* a worker may be waiting for its grace to pass */
+    if (container_is_up(c)) { /* a worker may be waiting for its grace to pass */
         event_emit_kill(g, c, SIGNAL_KILL, by);
         (void)g->rt->ops->signal(g->rt, c->id, SIGNAL_KILL, ERR_IGNORE);
         if (c->state.status == STATUS_PAUSED)

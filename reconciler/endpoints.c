@@ -341,7 +341,7 @@ int endpoints_join(struct engine *g, const struct container *c, struct err *e)
         }
         if (strcmp(other->id, c->id) == 0)
             return err_set(e, ERR_INTERNAL, "cannot join own network namespace");
-        if (other->state.status != STATUS_RUNNING && other->state.status != STATUS_PAUSED)
+        if (!container_is_up(other))
             return err_set(
                 e, ERR_CONFLICT,
                 "cannot join network namespace of a non running container: container %s is %s",

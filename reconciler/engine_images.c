@@ -25,8 +25,7 @@ static char *user_of(void *arg, const char *image_id, bool *running)
     mutex_lock(&g->lock);
     for (size_t i = 0; map_at(&g->containers, &i, &key, &value); i++) {
         const struct container *c = value;
-        bool runs = c->state.status == STATUS_RUNNING || c->state.status == STATUS_PAUSED ||
-                    c->state.status == STATUS_RESTARTING;
+        bool runs = container_is_running(c);
 
         if (!uses(c, image_id) || (found && !runs))
             continue;

@@ -319,7 +319,7 @@ static char *tell_next(struct engine *g, const struct container *c)
     const char *policy = restart_policy_name(c->spec->restart);
     int64_t due;
 
-    if (c->state.status == STATUS_RUNNING || c->state.status == STATUS_PAUSED)
+    if (container_is_up(c))
         return c->app[0] ? str_printf("app %s keeps it running", c->app)
                : c->spec->restart == RESTART_NO
                    ? xstrdup("when it ends it stays down: it has no restart policy")

@@ -81,11 +81,6 @@ static const struct endpoint *shared_endpoint(const struct container *c,
     return NULL;
 }
 
-static bool runs(const struct container *c)
-{
-    return c->state.status == STATUS_RUNNING || c->state.status == STATUS_PAUSED;
-}
-
 int links_ready(struct engine *g, const struct container *c, struct err *e)
 {
     for (size_t i = 0; i < c->spec->links.n; i++) {
@@ -97,7 +92,7 @@ int links_ready(struct engine *g, const struct container *c, struct err *e)
         target = target_of(g, &l, e);
         if (!target)
             return -1;
-        if (!runs(target))
+        if (!container_is_up(target))
             return err_set(e, ERR_INTERNAL, "Cannot link to a non running container: /%s AS /%s/%s",
                            target->name, c->name, l.alias);
     }

@@ -212,7 +212,7 @@ static void follow_dependency(struct plan_service *s, const struct plan_service 
         s->recreate = true;
         str_set(&s->cause, NULL);
         s->cause = str_printf("shares with %s, which is made anew", dep->name);
-    } else if (d->restart && plan_container_runs(s->have) && !s->blocked) {
+    } else if (d->restart && container_is_running(s->have) && !s->blocked) {
         s->restart = true;
         str_set(&s->cause, NULL);
         s->cause = str_printf("restarts with %s, which is made anew", dep->name);
@@ -252,7 +252,7 @@ static void stop_all(struct planner *p)
         struct plan_service *s = &p->services[p->order[k]];
         const char *cause = s->want ? s->cause : p->want ? "left the file" : "the app goes";
 
-        if (!s->have || being_removed(s->have) || !plan_container_runs(s->have) ||
+        if (!s->have || being_removed(s->have) || !container_is_running(s->have) ||
             !(s->recreate || s->restart || leaves(p, s)))
             continue;
         s->stop = add_op(p, PLAN_STOP_CONTAINER, s->have->name, s->name, s->have->id, cause);
@@ -288,7 +288,7 @@ static void remove_surplus(struct planner *p)
 
         if (!s || s->have == c || !is_ours(p, c) || being_removed(c) || !(s->want || leaves(p, s)))
             continue;
-        if (plan_container_runs(c))
+        if (container_is_running(c))
             stop = add_op(p, PLAN_STOP_CONTAINER, c->name, s->name, c->id, "one is enough");
         remove = add_op(p, PLAN_REMOVE_CONTAINER, c->name, s->name, c->id, "one is enough");
         after(p, remove, stop);

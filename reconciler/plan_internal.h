@@ -48,4 +48,3 @@ bool plan_uses_network(const struct container *c, const struct network *n);
 const struct network *plan_find_network(const struct plan_world *w, const char *name);
 const struct volume *plan_find_volume(const struct plan_world *w, const char *name);
 bool plan_network_stale(const struct planner *p, const struct app_network *n);
-bool plan_container_runs(const struct container *c);

@@ -15,12 +15,6 @@
 #include "core/volume.h"
 #include "reconciler/plan_internal.h"
 
-bool plan_container_runs(const struct container *c)
-{
-    return c->state.status == STATUS_RUNNING || c->state.status == STATUS_PAUSED ||
-           c->state.status == STATUS_RESTARTING;
-}
-
 const struct network *plan_find_network(const struct plan_world *w, const char *name)
 {
     for (size_t i = 0; i < w->n_networks; i++)

@@ -192,7 +192,7 @@ static int namespace_path(struct engine *g, const char *mode, const char *ns, ch
     other = mode_container(g, mode, e);
     if (!other)
         return -1;
-    if (other->state.status != STATUS_RUNNING && other->state.status != STATUS_PAUSED)
+    if (!container_is_up(other))
         return err_set(e, ipc ? ERR_CONFLICT : ERR_INTERNAL,
                        "failed to join %s namespace: container %s is not running",
                        ipc ? "IPC" : "PID", other->id);

@@ -46,7 +46,7 @@ int containers_stats(struct engine *g, const char *ref, struct container_stats *
 
     if (containers_find(g, ref, &c, e))
         return -1;
-    if (c->state.status != STATUS_RUNNING && c->state.status != STATUS_PAUSED) {
+    if (!container_is_up(c)) {
         *out = container_stats_new();
         return 0;
     }

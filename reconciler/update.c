@@ -36,7 +36,7 @@ static int write_update(struct engine *g, struct container *c, void *arg, struct
     if (ch->u->restart && (c->goal == GOAL_RUNNING || c->goal == GOAL_PAUSED))
         c->keep = c->spec->restart != RESTART_NO || c->app[0];
     mark(g, c->id); /* for the start that may be under way with what was before, too */
-    ch->runs = c->state.status == STATUS_RUNNING || c->state.status == STATUS_PAUSED;
+    ch->runs = container_is_up(c);
     if (!ch->runs)
         return 0;
     c->generation++;

@@ -328,7 +328,7 @@ static bool may_run(struct engine *g, const struct container *c)
 {
     struct container_observed o = {0};
 
-    if (c->state.pid || c->state.status == STATUS_RUNNING || c->state.status == STATUS_PAUSED)
+    if (c->state.pid || container_is_up(c))
         return true;
     if (!has_mounted(g, c))
         return false;
