@@ -243,16 +243,6 @@ static const struct endpoint_config *config_of(const struct container *c, const 
     return NULL;
 }
 
-/* Lists are [] or null in Go; here an empty one was not given. */
-static void write_strv_or_null(struct jsonw *w, const char *key, const struct strv *sv)
-{
-    jsonw_key(w, key);
-    if (sv && sv->n)
-        jsonw_strv(w, sv);
-    else
-        jsonw_null(w);
-}
-
 static void write_ipam_config(struct jsonw *w, const struct endpoint_config *ec)
 {
     jsonw_key(w, "IPAMConfig");
@@ -321,7 +311,7 @@ static void write_endpoint(struct jsonw *w, const struct codec *k, const struct 
     jsonw_key(w, name);
     jsonw_obj(w);
     write_ipam_config(w, ec);
-    write_strv_or_null(w, "Links", ec && !brief ? &ec->links : NULL);
+    jsonw_kstrv_or_null(w, "Links", ec && !brief ? &ec->links : NULL);
     if (brief) {
         jsonw_key(w, "Aliases");
         jsonw_null(w);
@@ -343,7 +333,7 @@ static void write_endpoint(struct jsonw *w, const struct codec *k, const struct 
     jsonw_kstr(w, "IPv6Gateway", "");
     jsonw_kstr(w, "GlobalIPv6Address", "");
     jsonw_ki64(w, "GlobalIPv6PrefixLen", 0);
-    write_strv_or_null(w, "DNSNames", ep && user && !brief ? &ep->dns_names : NULL);
+    jsonw_kstrv_or_null(w, "DNSNames", ep && user && !brief ? &ep->dns_names : NULL);
     jsonw_end_obj(w);
 }
 
@@ -648,7 +638,7 @@ static void write_exec_ids(struct jsonw *w, const struct codec *k, const struct 
     cleanup_strv struct strv ids = {0};
 
     execs_of(k->engine, c->id, &ids);
-    write_strv_or_null(w, "ExecIDs", &ids);
+    jsonw_kstrv_or_null(w, "ExecIDs", &ids);
 }
 
 /* Known from the first start on. */

@@ -340,11 +340,7 @@ int container_prune(struct request *rq, struct err *e)
     kvs_setf(&ev.attributes, "reclaimed", "%lld", (long long)bytes);
     engine_event(rq->engine, &ev);
     jsonw_obj(&w);
-    jsonw_key(&w, "ContainersDeleted");
-    if (gone.n)
-        jsonw_strv(&w, &gone);
-    else
-        jsonw_null(&w);
+    jsonw_kstrv_or_null(&w, "ContainersDeleted", &gone);
     jsonw_ki64(&w, "SpaceReclaimed", bytes);
     jsonw_end_obj(&w);
     return res_json(rq, 200, &out, e);

@@ -22,11 +22,7 @@ int container_update(struct request *rq, struct err *e)
     if (containers_update(rq->engine, rq->arg[0], &u, &warnings, rq->by, rq->cancel, e))
         return -1;
     jsonw_obj(&w);
-    jsonw_key(&w, "Warnings");
-    if (warnings.n)
-        jsonw_strv(&w, &warnings);
-    else
-        jsonw_null(&w);
+    jsonw_kstrv_or_null(&w, "Warnings", &warnings);
     jsonw_end_obj(&w);
     return res_json(rq, 200, &out, e);
 }

@@ -199,11 +199,7 @@ static void write_entry(struct jsonw *w, const struct image_history *h,
     jsonw_kstr(w, "CreatedBy", h->created_by);
     jsonw_kstr(w, "Id", made ? made->id : "<missing>");
     jsonw_ki64(w, "Size", size);
-    jsonw_key(w, "Tags");
-    if (made && made->repo_tags.n)
-        jsonw_strv(w, &made->repo_tags);
-    else
-        jsonw_null(w);
+    jsonw_kstrv_or_null(w, "Tags", made ? &made->repo_tags : NULL);
     jsonw_end_obj(w);
 }
 

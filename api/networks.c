@@ -224,11 +224,7 @@ int network_prune(struct request *rq, struct err *e)
         prune(rq, &f, &gone, e))
         return -1;
     jsonw_obj(&w);
-    jsonw_key(&w, "NetworksDeleted");
-    if (gone.n)
-        jsonw_strv(&w, &gone);
-    else
-        jsonw_null(&w);
+    jsonw_kstrv_or_null(&w, "NetworksDeleted", &gone);
     jsonw_end_obj(&w);
     return res_json(rq, 200, &out, e);
 }

@@ -55,11 +55,7 @@ int volume_list_all(struct request *rq, struct err *e)
     jsonw_key(&w, "Volumes");
     if (write_list(rq, &f, &w, &warnings, e))
         return -1;
-    jsonw_key(&w, "Warnings");
-    if (warnings.n)
-        jsonw_strv(&w, &warnings);
-    else
-        jsonw_null(&w);
+    jsonw_kstrv_or_null(&w, "Warnings", &warnings);
     jsonw_end_obj(&w);
     return res_json(rq, 200, &out, e);
 }

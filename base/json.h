@@ -108,3 +108,4 @@ void jsonw_kvs(struct jsonw *w, const struct kvs *kvs);  /* {} when empty */
 void jsonw_kstr(struct jsonw *w, const char *key, const char *v);
 void jsonw_ki64(struct jsonw *w, const char *key, int64_t v);
 void jsonw_kbool(struct jsonw *w, const char *key, bool v);
+void jsonw_kstrv_or_null(struct jsonw *w, const char *key, const struct strv *sv); /* null: empty */

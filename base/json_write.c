@@ -241,3 +241,12 @@ void jsonw_kbool(struct jsonw *w, const char *key, bool v)
     jsonw_key(w, key);
     jsonw_bool(w, v);
 }
+
+void jsonw_kstrv_or_null(struct jsonw *w, const char *key, const struct strv *sv)
+{
+    jsonw_key(w, key);
+    if (sv && sv->n)
+        jsonw_strv(w, sv);
+    else
+        jsonw_null(w);
+}

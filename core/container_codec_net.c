@@ -52,15 +52,6 @@ int endpoint_config_decode(const struct json *j, struct endpoint_config *out, st
     return 0;
 }
 
-static void list_or_null(struct jsonw *w, const char *key, const struct strv *sv)
-{
-    jsonw_key(w, key);
-    if (sv->n)
-        jsonw_strv(w, sv);
-    else
-        jsonw_null(w);
-}
-
 void endpoint_config_encode(const struct endpoint_config *ec, struct jsonw *w)
 {
     jsonw_key(w, "IPAMConfig");
@@ -73,8 +64,8 @@ void endpoint_config_encode(const struct endpoint_config *ec, struct jsonw *w)
         jsonw_opt_strv(w, "LinkLocalIPs", &ec->link_local_ips);
         jsonw_end_obj(w);
     }
-    list_or_null(w, "Links", &ec->links);
-    list_or_null(w, "Aliases", &ec->aliases);
+    jsonw_kstrv_or_null(w, "Links", &ec->links);
+    jsonw_kstrv_or_null(w, "Aliases", &ec->aliases);
     jsonw_kstr(w, "MacAddress", ec->mac);
     jsonw_key(w, "DriverOpts");
     if (ec->driver_opts.n)
