@@ -3,21 +3,14 @@
 
 #include <string.h>
 
+#include "base/be.h"
 #include "base/mem.h"
-
-static uint32_t get_be32(const unsigned char *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
 
 void frame_header(unsigned char out[FRAME_HEADER], enum frame_kind kind, size_t len)
 {
     out[0] = (unsigned char)kind;
     out[1] = out[2] = out[3] = 0;
-    out[4] = (unsigned char)(len >> 24);
-    out[5] = (unsigned char)(len >> 16);
-    out[6] = (unsigned char)(len >> 8);
-    out[7] = (unsigned char)len;
+    put_be32(out + 4, (uint32_t)len);
 }
 
 void frame_add(struct buf *out, enum frame_kind kind, const void *bytes, size_t n)

@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 
+#include "base/be.h"
 #include "base/mem.h"
 #include "base/sync.h"
 #include "cli/term.h"
@@ -186,8 +187,7 @@ static int copy_frames(struct reply *r, read_fn *read, struct err *e)
             return -1;
         if (end)
             return 0;
-        size_t left =
-            (size_t)head[4] << 24 | (size_t)head[5] << 16 | (size_t)head[6] << 8 | head[7];
+        size_t left = get_be32(head + 4);
 
         if (head[0] > 3)
             return err_set(e, ERR_IO, "the stream has no frames");

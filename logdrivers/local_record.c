@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/be.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "logdrivers/log_file.h"
@@ -62,14 +63,6 @@ static char *put_number(char *p, int field, uint64_t v)
     return put_varint(p, v);
 }
 
-static void put_size(char *p, size_t n)
-{
-    p[0] = (char)(n >> 24);
-    p[1] = (char)(n >> 16);
-    p[2] = (char)(n >> 8);
-    p[3] = (char)n;
-}
-
 /* Parts of one line share an ID and are counted; the last one says so. */
 static char *put_part(char *p, struct log_encoder *en, const struct log_line *line)
 {
@@ -103,19 +96,12 @@ static size_t local_encode(struct log_encoder *en, char *dst, const struct log_l
         p = put_bytes(p, ENTRY_LINE, line->bytes, line->len);
     p = put_part(p, en, line);
     n = (size_t)(p - dst) - SIZE;
-    put_size(dst, n);
-    put_size(p, n);
+    put_be32(dst, (uint32_t)n);
+    put_be32(p, (uint32_t)n);
     return n + 2 * SIZE;
 }
 
 /* ------------------------------------------------------------------ decoding */
-
-static size_t get_size(const char *p)
-{
-    const unsigned char *u = (const unsigned char *)p;
-
-    return (size_t)u[0] << 24 | (size_t)u[1] << 16 | (size_t)u[2] << 8 | u[3];
-}
 
 static bool get_varint(const char **p, const char *end, uint64_t *v)
 {
@@ -214,7 +200,7 @@ static bool may_begin(const char *p, size_t n)
 
     if (seen < SIZE)
         return true;
-    return get_size(p) >= ENTRY_MIN && get_size(p) <= LOG_RECORD_MAX - 2 * SIZE &&
+    return get_be32(p) >= ENTRY_MIN && get_be32(p) <= LOG_RECORD_MAX - 2 * SIZE &&
            memcmp(p + SIZE, MAGIC, seen - SIZE) == 0;
 }
 
@@ -241,10 +227,10 @@ static size_t local_next(struct log_decoder *d, const char *p, size_t n, bool *o
         return damage(p, n);
     if (n < SIZE)
         return 0;
-    size = get_size(p);
+    size = get_be32(p);
     if (n < size + 2 * SIZE)
         return 0;
-    if (get_size(p + SIZE + size) != size || !decode_entry(p + SIZE, size, line))
+    if (get_be32(p + SIZE + size) != size || !decode_entry(p + SIZE, size, line))
         return damage(p, n);
     *ok = true;
     return size + 2 * SIZE;
@@ -259,11 +245,11 @@ static size_t record_before(const char *bytes, size_t n)
 
     if (n < 2 * SIZE + ENTRY_MIN)
         return 0;
-    size = get_size(bytes + n - SIZE);
+    size = get_be32(bytes + n - SIZE);
     if (size < ENTRY_MIN || size > n - 2 * SIZE)
         return 0;
     bytes += n - size - 2 * SIZE;
-    return get_size(bytes) == size && may_begin(bytes, size) ? size + 2 * SIZE : 0;
+    return get_be32(bytes) == size && may_begin(bytes, size) ? size + 2 * SIZE : 0;
 }
 
 /* What cannot be understood stays: readers go on behind it. */

@@ -11,6 +11,7 @@
  */
 #include <string.h>
 
+#include "base/be.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/stream.h"
@@ -156,17 +157,13 @@ static int listen_to(struct probe *p, struct stream *io, struct cancel *c, struc
 
         if (read_all(io, head, sizeof(head), c, e))
             return -1;
-        n = (size_t)head[4] << 24 | (size_t)head[5] << 16 | (size_t)head[6] << 8 | head[7];
+        n = get_be32(head + 4);
         if (n > FRAME_MAX)
             return err_set(e, ERR_INTERNAL, "a frame of %zu bytes", n);
         if (read_all(io, payload, n, c, e))
             return -1;
         if (head[0] == FRAME_EXIT) {
-            const unsigned char *code = (const unsigned char *)payload;
-
-            p->result.exit_code = n < 4 ? -1
-                                        : (int)((unsigned)code[0] << 24 | (unsigned)code[1] << 16 |
-                                                (unsigned)code[2] << 8 | code[3]);
+            p->result.exit_code = n < 4 ? -1 : (int)get_be32(payload);
             return 0;
         }
         keep_output(p, payload, n);

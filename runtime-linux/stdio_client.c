@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/be.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "runtime-linux/stdio_internal.h"
@@ -215,10 +216,7 @@ static void frame_header(char *p, enum frame_kind kind, size_t n)
 {
     memset(p, 0, FRAME_HEADER);
     p[0] = (char)kind;
-    p[4] = (char)(n >> 24);
-    p[5] = (char)(n >> 16);
-    p[6] = (char)(n >> 8);
-    p[7] = (char)n;
+    put_be32(p + 4, (uint32_t)n);
 }
 
 void clients_send(struct stdio *io, enum frame_kind kind, size_t n)

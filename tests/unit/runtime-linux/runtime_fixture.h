@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/be.h"
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/id.h"
@@ -298,7 +299,7 @@ static inline void read_frames(struct stream *s, struct buf *out, struct buf *er
             }
             have += got;
         }
-        len = (size_t)head[4] << 24 | (size_t)head[5] << 16 | (size_t)head[6] << 8 | head[7];
+        len = get_be32(head + 4);
         assert_true(len <= FRAME_MAX);
         payload = xmalloc(len + 1);
         for (have = 0; have < len; have += got) {
