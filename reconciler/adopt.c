@@ -38,15 +38,6 @@ static int note_boot(struct engine *g, struct err *e)
 
 /* ------------------------------------------------------------ restarts cut in two */
 
-static int collect_restart(void *arg, const char *key, const char *what, struct err *e)
-{
-    (void)what;
-    (void)e;
-    if (str_starts(key, "restart/"))
-        strv_add(arg, key);
-    return 0;
-}
-
 /* Stopped, or about to be: the worker goes on with it.  After a boot a start is all that is left.
  */
 static int finish_restart(struct engine *g, const struct container *c, bool fresh_boot,
@@ -68,7 +59,7 @@ static int finish_restarts(struct engine *g, bool fresh_boot, struct err *e)
 {
     cleanup_strv struct strv keys = {0};
 
-    if (state_intent_each(g->st, collect_restart, &keys, e))
+    if (state_intents_of(g->st, "restart/", &keys, e))
         return -1;
     for (size_t i = 0; i < keys.n; i++) {
         const char *id = keys.v[i] + strlen("restart/");

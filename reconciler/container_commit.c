@@ -62,20 +62,11 @@ static void go_on(struct engine *g, const char *id, const char *by)
         (void)!state_intent_done(g->st, key, ERR_IGNORE);
 }
 
-static int collect(void *arg, const char *key, const char *what, struct err *e)
-{
-    (void)what;
-    (void)e;
-    if (str_starts(key, "commit/"))
-        strv_add(arg, key);
-    return 0;
-}
-
 int commits_finish(struct engine *g, bool fresh_boot, struct err *e)
 {
     cleanup_strv struct strv keys = {0};
 
-    if (state_intent_each(g->st, collect, &keys, e))
+    if (state_intents_of(g->st, "commit/", &keys, e))
         return -1;
     for (size_t i = 0; i < keys.n; i++) {
         cleanup_container struct container *c = object_container(g, keys.v[i] + strlen("commit/"));

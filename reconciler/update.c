@@ -155,20 +155,11 @@ int limits_follow(struct engine *g, const struct container *c, int64_t generatio
     return now ? g->rt->ops->update(g->rt, c->id, now->spec, e) : 0;
 }
 
-static int collect(void *arg, const char *key, const char *what, struct err *e)
-{
-    (void)what;
-    (void)e;
-    if (str_starts(key, "update/"))
-        strv_add(arg, key);
-    return 0;
-}
-
 int updates_finish(struct engine *g, struct err *e)
 {
     cleanup_strv struct strv keys = {0};
 
-    if (state_intent_each(g->st, collect, &keys, e))
+    if (state_intents_of(g->st, "update/", &keys, e))
         return -1;
     for (size_t i = 0; i < keys.n; i++) {
         cleanup_container struct container *c = object_container(g, keys.v[i] + strlen("update/"));

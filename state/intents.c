@@ -52,3 +52,26 @@ int state_intent_each(struct state *st, state_intent_fn *fn, void *arg, struct e
     }
     return 0;
 }
+
+struct of_kind {
+    const char *prefix;
+    struct strv *keys;
+};
+
+static int keep_key(void *arg, const char *key, const char *what, struct err *e)
+{
+    const struct of_kind *k = arg;
+
+    (void)what;
+    (void)e;
+    if (str_starts(key, k->prefix))
+        strv_add(k->keys, key);
+    return 0;
+}
+
+int state_intents_of(struct state *st, const char *prefix, struct strv *keys, struct err *e)
+{
+    struct of_kind k = {prefix, keys};
+
+    return state_intent_each(st, keep_key, &k, e);
+}

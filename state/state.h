@@ -124,6 +124,9 @@ int state_intent_put(struct state *st, const char *key, const char *what, struct
 int state_intent_done(struct state *st, const char *key, struct err *e) MUST_USE;
 typedef int state_intent_fn(void *arg, const char *key, const char *what, struct err *e);
 int state_intent_each(struct state *st, state_intent_fn *fn, void *arg, struct err *e) MUST_USE;
+/* Adds the keys that start with prefix, oldest first. */
+int state_intents_of(struct state *st, const char *prefix, struct strv *keys,
+                     struct err *e) MUST_USE;
 
 /* ---- small facts: engine ID, ... *value NULL when there is none. */
 int state_meta_get(struct state *st, const char *key, char **value, struct err *e) MUST_USE;
