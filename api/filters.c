@@ -16,8 +16,7 @@
 
 static void add_value(struct filter *f, const char *text, bool on)
 {
-    f->v = xrealloc(f->v, (f->n + 1) * sizeof(*f->v));
-    f->v[f->n++] = (struct filter_value){xstrdup(text), on};
+    *ARRAY_ADD(f->v, f->n) = (struct filter_value){xstrdup(text), on};
 }
 
 static bool read_list(const struct json *list, struct filter *f)
@@ -76,9 +75,8 @@ static bool read_filters(const struct json *root, struct filters *out)
     while (json_next(&it)) {
         struct filter *f;
 
-        out->v = xrealloc(out->v, (out->n + 1) * sizeof(*out->v));
-        f = &out->v[out->n++];
-        *f = (struct filter){.key = xstrdup(it.key)};
+        f = ARRAY_ADD(out->v, out->n);
+        f->key = xstrdup(it.key);
         if (!read_values(&it.value, f))
             return false;
     }

@@ -18,9 +18,10 @@ void runtime_commands_release(struct runtime_commands *l)
 
 struct runtime_command *runtime_commands_add(struct runtime_commands *l, const char *name)
 {
-    l->v = xrealloc(l->v, (l->n + 1) * sizeof(*l->v));
-    l->v[l->n] = (struct runtime_command){.name = xstrdup(name)};
-    return &l->v[l->n++];
+    struct runtime_command *rc = ARRAY_ADD(l->v, l->n);
+
+    rc->name = xstrdup(name);
+    return rc;
 }
 
 int runtime_command_find(const struct runtime_commands *l, const char *name,

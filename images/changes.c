@@ -178,8 +178,7 @@ static void expose(struct container_spec *s, uint16_t port, enum proto proto)
     for (size_t i = 0; i < s->n_exposed; i++)
         if (s->exposed[i].port == port && s->exposed[i].proto == proto)
             return;
-    s->exposed = xrealloc(s->exposed, (s->n_exposed + 1) * sizeof(*s->exposed));
-    s->exposed[s->n_exposed++] = (struct exposed_port){port, proto};
+    *ARRAY_ADD(s->exposed, s->n_exposed) = (struct exposed_port){port, proto};
 }
 
 static int do_expose(struct change *c, struct err *e)

@@ -49,8 +49,7 @@ static int add_candidate(struct load *l, struct candidate *c, struct err *e)
 {
     if (l->n >= IMAGES_MAX)
         return err_set(e, ERR_INVALID, "the archive has more than %d images", IMAGES_MAX);
-    l->v = xrealloc(l->v, (l->n + 1) * sizeof(*l->v));
-    l->v[l->n++] = *c;
+    *ARRAY_ADD(l->v, l->n) = *c;
     *c = (struct candidate){0};
     return 0;
 }

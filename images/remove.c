@@ -41,9 +41,10 @@ void image_removal_release(struct image_removal *r)
 
 static void report(struct image_removal *out, bool deleted, const char *what)
 {
-    out->v = xrealloc(out->v, (out->n + 1) * sizeof(*out->v));
-    out->v[out->n].deleted = deleted;
-    out->v[out->n++].what = xstrdup(what);
+    struct kvs_item *r = ARRAY_ADD(out->v, out->n);
+
+    r->deleted = deleted;
+    r->what = xstrdup(what);
 }
 
 /* ---- conflicts */

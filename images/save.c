@@ -42,12 +42,14 @@ struct save {
 
 static struct saved *saved_of(struct save *s, const struct image *img)
 {
+    struct saved *sv;
+
     for (size_t i = 0; i < s->n; i++)
         if (str_eq(s->v[i].image->id, img->id))
             return &s->v[i];
-    s->v = xrealloc(s->v, (s->n + 1) * sizeof(*s->v));
-    s->v[s->n] = (struct saved){.image = (struct image *)image_ref(img)};
-    return &s->v[s->n++];
+    sv = ARRAY_ADD(s->v, s->n);
+    sv->image = (struct image *)image_ref(img);
+    return sv;
 }
 
 /* "busybox" alone is all tags of the repository. */

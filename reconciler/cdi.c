@@ -302,8 +302,7 @@ static void read_dir(struct registry *r, const char *dir, size_t rank)
             continue;
         }
         s.rank = rank;
-        r->v = xrealloc(r->v, (r->n + 1) * sizeof(*r->v));
-        r->v[r->n++] = s;
+        *ARRAY_ADD(r->v, r->n) = s;
     }
 }
 

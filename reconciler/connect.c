@@ -31,11 +31,10 @@ static struct endpoint_config *config_in(struct container *c, const struct netwo
 
 static struct endpoint_config *add_config(struct container *c, const char *network)
 {
-    struct container_spec *s = c->spec;
+    struct endpoint_config *ec = ARRAY_ADD(c->spec->endpoints, c->spec->n_endpoints);
 
-    s->endpoints = xrealloc(s->endpoints, (s->n_endpoints + 1) * sizeof(*s->endpoints));
-    s->endpoints[s->n_endpoints] = (struct endpoint_config){.network = xstrdup(network)};
-    return &s->endpoints[s->n_endpoints++];
+    ec->network = xstrdup(network);
+    return ec;
 }
 
 /* The network of the mode is named beside the others from now on, so that it can be left. */

@@ -59,8 +59,7 @@ static void merge_exposed(struct container_spec *s, const struct container_spec 
                               s->exposed[k].proto == img->exposed[i].proto);
         if (there)
             continue;
-        s->exposed = xrealloc(s->exposed, (s->n_exposed + 1) * sizeof(*s->exposed));
-        s->exposed[s->n_exposed++] = img->exposed[i];
+        *ARRAY_ADD(s->exposed, s->n_exposed) = img->exposed[i];
     }
 }
 
@@ -101,8 +100,7 @@ static void merge_volumes(struct container_spec *s, const struct container_spec 
             strv_add(&s->volumes, img->volumes.v[i]);
         if (has_mount(s, img->volumes.v[i]))
             continue;
-        s->mounts = xrealloc(s->mounts, (s->n_mounts + 1) * sizeof(*s->mounts));
-        m = &s->mounts[s->n_mounts++];
+        m = ARRAY_ADD(s->mounts, s->n_mounts);
         *m = (struct mount_spec){.type = MOUNT_VOLUME, .anonymous = true, .implicit = true};
         m->source = xstrdup("");
         m->target = path_clean(img->volumes.v[i]);
@@ -208,8 +206,7 @@ static void publish_all(struct container_spec *s)
                               s->ports[k].proto == s->exposed[i].proto);
         if (bound)
             continue;
-        s->ports = xrealloc(s->ports, (s->n_ports + 1) * sizeof(*s->ports));
-        s->ports[s->n_ports++] =
+        *ARRAY_ADD(s->ports, s->n_ports) =
             (struct port_binding){.port = s->exposed[i].port, .proto = s->exposed[i].proto};
     }
 }

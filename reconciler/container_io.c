@@ -123,8 +123,7 @@ static int parse_ps(char *text, const int64_t *pids, size_t n_pids, struct top *
             strv_release(&fields);
             continue;
         }
-        out->rows = xrealloc(out->rows, (out->n + 1) * sizeof(*out->rows));
-        out->rows[out->n++] = fields;
+        *ARRAY_ADD(out->rows, out->n) = fields;
     }
     return 0;
 }

@@ -89,15 +89,12 @@ static struct endpoint *add_endpoint(struct container *c, const struct network *
     char id[ID_LEN + 1];
     unsigned number = free_interface(st);
 
-    st->endpoints = xrealloc(st->endpoints, (st->n_endpoints + 1) * sizeof(*st->endpoints));
-    ep = &st->endpoints[st->n_endpoints];
-    *ep = (struct endpoint){0};
+    ep = ARRAY_ADD(st->endpoints, st->n_endpoints);
     id_new(id);
     ep->id = xstrdup(id);
     ep->network_id = xstrdup(net->id);
     ep->network_name = xstrdup(net->name);
     ep->ifname = str_empty(name) ? str_printf("eth%u", number) : xstrdup(name);
-    st->n_endpoints++;
     return ep;
 }
 

@@ -44,8 +44,7 @@ static size_t add_op(struct planner *p, enum plan_op_kind kind, const char *reso
 {
     struct plan *out = p->out;
 
-    out->ops = xrealloc(out->ops, (out->n + 1) * sizeof *out->ops);
-    out->ops[out->n] = (struct plan_op){
+    *ARRAY_ADD(out->ops, out->n) = (struct plan_op){
         .kind = kind,
         .resource = xstrdup(resource),
         .service = xstrdup(service ? service : ""),
@@ -53,7 +52,7 @@ static size_t add_op(struct planner *p, enum plan_op_kind kind, const char *reso
         .cause = xstrdup(cause ? cause : ""),
         .ready = kind != PLAN_BLOCKED,
     };
-    return out->n++;
+    return out->n - 1;
 }
 
 static void after(struct planner *p, size_t op, size_t first)
@@ -67,8 +66,7 @@ static void after(struct planner *p, size_t op, size_t first)
         if (o->after[i] == first)
             return;
     f = &p->out->ops[first];
-    o->after = xrealloc(o->after, (o->n_after + 1) * sizeof *o->after);
-    o->after[o->n_after++] = first;
+    *ARRAY_ADD(o->after, o->n_after) = first;
     o->ready = false;
     if (!o->waiting_for)
         o->waiting_for = str_printf("%s %s", plan_op_name(f->kind), f->resource);

@@ -39,8 +39,7 @@ static struct run_mount *add_mount(struct run_spec *rs, enum mount_type type, co
 {
     struct run_mount *m;
 
-    rs->mounts = xrealloc(rs->mounts, (rs->n_mounts + 1) * sizeof(*rs->mounts));
-    m = &rs->mounts[rs->n_mounts++];
+    m = ARRAY_ADD(rs->mounts, rs->n_mounts);
     *m = (struct run_mount){
         .type = type, .source = str_dup_or_null(source), .target = path_clean(target)};
     return m;
