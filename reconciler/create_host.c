@@ -65,34 +65,42 @@ static void discard_numbers(struct engine *g, struct container_spec *s, struct s
 
 /* ------------------------------------------------------------ processors */
 
+/* "3" and "0-2"; false: no number. */
+static bool parse_range(const char *text, unsigned *first, unsigned *last)
+{
+    int got = sscanf(text, "%u-%u", first, last);
+
+    if (got == 1)
+        *last = *first;
+    return got >= 1;
+}
+
+static bool in_ranges(const struct strv *ranges, unsigned n)
+{
+    for (size_t i = 0; i < ranges->n; i++) {
+        unsigned first, last;
+
+        if (parse_range(ranges->v[i], &first, &last) && n >= first && n <= last)
+            return true;
+    }
+    return false;
+}
+
 /* Is every number of "0-2,7" among those of `have`? */
 static bool covers(const char *have, const char *wanted)
 {
-    cleanup_strv struct strv parts = {0};
+    cleanup_strv struct strv parts = {0}, ranges = {0};
 
     strv_split(&parts, wanted, ',');
+    strv_split(&ranges, have, ',');
     for (size_t i = 0; i < parts.n; i++) {
         unsigned first, last;
-        int got = sscanf(parts.v[i], "%u-%u", &first, &last);
 
-        if (got < 1)
+        if (!parse_range(parts.v[i], &first, &last))
             return true; /* no number: container_spec_validate() says so */
-        if (got == 1)
-            last = first;
-        for (unsigned n = first; n <= last; n++) {
-            cleanup_strv struct strv ranges = {0};
-            bool found = false;
-
-            strv_split(&ranges, have, ',');
-            for (size_t k = 0; k < ranges.n && !found; k++) {
-                unsigned from, to;
-                int both = sscanf(ranges.v[k], "%u-%u", &from, &to);
-
-                found = both >= 1 && n >= from && n <= (both == 2 ? to : from);
-            }
-            if (!found)
+        for (unsigned n = first; n <= last; n++)
+            if (!in_ranges(&ranges, n))
                 return false;
-        }
     }
     return true;
 }
