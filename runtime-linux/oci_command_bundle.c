@@ -22,6 +22,7 @@
 #include "runtime-linux/launch_internal.h"
 #include "runtime-linux/mount_options.h"
 #include "runtime-linux/oci_command.h"
+#include "runtime-linux/oci_write_internal.h"
 #include "runtime-linux/syscalls.h"
 #include "runtime-linux/user.h"
 
@@ -92,25 +93,15 @@ static void write_user(struct jsonw *w, const struct user *u, const struct oci_p
     jsonw_end_obj(w);
 }
 
-static void write_cap_set(struct jsonw *w, const char *key, uint64_t caps)
-{
-    jsonw_key(w, key);
-    jsonw_arr(w);
-    for (unsigned i = 0; i < CAPS_COUNT; i++)
-        if (caps & CAP_BIT(i))
-            jsonw_str(w, cap_name(i));
-    jsonw_end_arr(w);
-}
-
 /* What execve() leaves of them: to somebody who is not root, nothing but the bound. */
 static void write_caps(struct jsonw *w, const struct user *u, uint64_t bounding)
 {
     jsonw_key(w, "capabilities");
     jsonw_obj(w);
-    write_cap_set(w, "bounding", bounding);
+    oci_write_cap_set(w, "bounding", bounding);
     if (u->uid == 0) {
-        write_cap_set(w, "effective", bounding);
-        write_cap_set(w, "permitted", bounding);
+        oci_write_cap_set(w, "effective", bounding);
+        oci_write_cap_set(w, "permitted", bounding);
     }
     jsonw_end_obj(w);
 }

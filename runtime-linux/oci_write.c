@@ -21,7 +21,7 @@ static const char *const readonly[] = {
 
 /* ------------------------------------------------------------------ process */
 
-static void write_cap_set(struct jsonw *w, const char *key, uint64_t caps)
+void oci_write_cap_set(struct jsonw *w, const char *key, uint64_t caps)
 {
     jsonw_key(w, key);
     jsonw_arr(w);
@@ -35,9 +35,9 @@ static void write_caps(uint64_t caps, struct jsonw *w)
 {
     jsonw_key(w, "capabilities");
     jsonw_obj(w);
-    write_cap_set(w, "bounding", caps);
-    write_cap_set(w, "effective", caps);
-    write_cap_set(w, "permitted", caps);
+    oci_write_cap_set(w, "bounding", caps);
+    oci_write_cap_set(w, "effective", caps);
+    oci_write_cap_set(w, "permitted", caps);
     jsonw_end_obj(w);
 }
 

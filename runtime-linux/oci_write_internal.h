@@ -11,6 +11,8 @@
 
 void oci_write_mounts(const struct run_spec *s, struct jsonw *w); /* oci_write_mounts.c */
 int oci_write_devices(const struct run_spec *s, struct jsonw *w, struct err *e) MUST_USE;
+/* "bounding": [names of the bits of caps] */
+void oci_write_cap_set(struct jsonw *w, const char *key, uint64_t caps);
 /* Memory, CPU, processes and block devices, as keys of an object that is open in w. */
 int oci_write_limits(const struct container_spec *c, struct jsonw *w, struct err *e) MUST_USE;
 int oci_write_resources(const struct run_spec *s, struct jsonw *w, struct err *e) MUST_USE;
